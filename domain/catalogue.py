@@ -2,11 +2,17 @@
 
 from collections.abc import Mapping
 
+from domain.contacts import events as contacts
+from domain.customers import events as customers
 from domain.event import Event
+from domain.interactions import events as interactions
 from domain.opportunities import events as opportunities
 from domain.pipelines import events as pipelines
 
 EVENTS: tuple[type[Event], ...] = (
+    *customers.EVENTS,
+    *contacts.EVENTS,
+    *interactions.EVENTS,
     *pipelines.EVENTS,
     *opportunities.EVENTS,
 )

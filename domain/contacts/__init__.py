@@ -1,0 +1,1 @@
+"""Contacts: the people whom we know at a customer."""

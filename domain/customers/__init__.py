@@ -1,0 +1,1 @@
+"""Customers: the companies and people we do business with."""

@@ -1,0 +1,1 @@
+"""Interactions: calls, messages, meetings and notes with a customer."""
