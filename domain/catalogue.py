@@ -8,6 +8,8 @@ from domain.event import Event
 from domain.interactions import events as interactions
 from domain.opportunities import events as opportunities
 from domain.pipelines import events as pipelines
+from domain.requests import events as requests
+from domain.surveys import events as surveys
 
 EVENTS: tuple[type[Event], ...] = (
     *customers.EVENTS,
@@ -15,6 +17,8 @@ EVENTS: tuple[type[Event], ...] = (
     *interactions.EVENTS,
     *pipelines.EVENTS,
     *opportunities.EVENTS,
+    *requests.EVENTS,
+    *surveys.EVENTS,
 )
 
 BY_TYPE: Mapping[str, type[Event]] = {event.type: event for event in EVENTS}

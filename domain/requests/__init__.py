@@ -1,0 +1,1 @@
+"""Service requests: what customers asked for or complained about, and how it was answered."""
