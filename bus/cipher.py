@@ -1,0 +1,64 @@
+"""Personal texts as ciphertext tokens: AES-GCM under the key of a person, bound to the event and the field."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from binascii import Error as Base64Error
+from typing import NamedTuple, final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from domain.errors import CorruptHistory
+
+NONCE_BYTES = 12
+TAG_BYTES = 16
+_HEAD_BYTES = 16 + 16 + NONCE_BYTES
+
+
+@final
+class Token(str):
+    """A ciphertext token as it came out of the log.
+
+    The class is what tells it from a caller's text that merely looks like one: a `Token` that a decision carries on
+    into a new event is stored as it is, every other text is encrypted.
+    """
+
+    __slots__ = ()
+
+
+class Sealed(NamedTuple):
+    """The parts of a token."""
+
+    field: str
+    person: bytes
+    """The 16 bytes of the person's UUID."""
+    event: bytes
+    """The 16 bytes of the event's UUID."""
+    nonce: bytes
+    ciphertext: bytes
+
+
+def seal(key: AESGCM, field: str, text: str, *, person: bytes, event: bytes, nonce: bytes) -> str:
+    """The token of `text`; `nonce` must be 12 fresh random bytes."""
+    sealed = key.encrypt(nonce, text.encode(), person + event + field.encode())
+    return f"~{field}~{urlsafe_b64encode(person + event + nonce + sealed).decode().rstrip('=')}"
+
+
+def parse(token: str) -> Sealed:
+    """The parts of a token. Raises CorruptHistory `token.malformed`."""
+    mark, field, body = token.split("~", 2) if token.count("~") == 2 else ("?", "", "")
+    try:
+        raw = urlsafe_b64decode(body + "=" * (-len(body) % 4))
+    except (Base64Error, ValueError):
+        raw = b""
+    if mark or len(raw) < _HEAD_BYTES + TAG_BYTES:
+        raise CorruptHistory("token.malformed", "a personal field holds something that is not a ciphertext token")
+    return Sealed(field, raw[:16], raw[16:32], raw[32:_HEAD_BYTES], raw[_HEAD_BYTES:])
+
+
+def unseal(key: AESGCM, sealed: Sealed) -> str:
+    """The text in a token. Raises CorruptHistory `token.tampered` when it was altered or belongs to another event, field or key."""
+    try:
+        plain = key.decrypt(sealed.nonce, sealed.ciphertext, sealed.person + sealed.event + sealed.field.encode())
+    except InvalidTag as error:
+        raise CorruptHistory("token.tampered", f"a ciphertext token of field {sealed.field} does not fit its key, event and field") from error
+    return plain.decode()
