@@ -1,0 +1,1 @@
+"""The door: HTTP, the command line, settings, and the wiring of everything below."""

@@ -1,0 +1,1 @@
+"""The folds: which events make which columns, and the engine that applies them."""
