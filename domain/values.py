@@ -6,7 +6,6 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from domain.errors import RuleViolation
 
-CENT_OF_CENT = Decimal("0.0001")
 LARGEST_AMOUNT = Decimal(1_000_000_000_000)
 CLOCK_SKEW = timedelta(minutes=5)
 
@@ -28,6 +27,11 @@ class Money:
     base_amount: Decimal
 
 
+def in_ten_thousandths(amount: Decimal) -> Decimal:
+    """`amount` rounded half-even to 0.0001, the finest that amounts are kept in."""
+    return amount.quantize(Decimal("0.0001"), ROUND_HALF_EVEN)
+
+
 def money(amount: Decimal, currency: str, *, base_currency: str, rate: Decimal | None) -> Money:
     """Money in `currency`; `rate` is base-currency units per unit of `currency` and is needed for a foreign currency.
 
@@ -42,7 +46,7 @@ def money(amount: Decimal, currency: str, *, base_currency: str, rate: Decimal |
         raise RuleViolation("currency.rate_missing", f"give `rate`: how many {base_currency} one {currency} was worth that day")
     if rate <= 0:
         raise RuleViolation("currency.rate_not_positive", "`rate` must be above zero")
-    base = (amount * rate).quantize(CENT_OF_CENT, ROUND_HALF_EVEN)
+    base = in_ten_thousandths(amount * rate)
     if abs(amount) > LARGEST_AMOUNT or abs(base) > LARGEST_AMOUNT:
         raise RuleViolation("amount.too_large", f"amounts go up to {LARGEST_AMOUNT:,}")
     return Money(amount, currency, base)

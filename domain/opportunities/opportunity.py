@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +27,7 @@ from domain.opportunities.events import (
 )
 from domain.pipelines.pipeline import LOST, OPEN, WON, Pipeline, Stage
 from domain.rules import Rules
-from domain.values import CENT_OF_CENT, ExternalId, Money
+from domain.values import ExternalId, Money
 
 FORECAST_CATEGORIES = ("pipeline", "best_case", "commit", "closed", "omitted")
 MOST_LINES = 200
@@ -313,12 +313,6 @@ def move_close_date(deal: Opportunity, rules: Rules, *, to: date) -> list[Event]
     ]
 
 
-def line(*, product: str, quantity: Decimal, unit_price: Decimal, rate: Decimal) -> Line:
-    """A product line priced: totals rounded half-even to 0.0001; `rate` is base currency per unit of the deal's currency."""
-    total = (quantity * unit_price).quantize(CENT_OF_CENT, ROUND_HALF_EVEN)
-    return Line(product, quantity, unit_price, total, (total * rate).quantize(CENT_OF_CENT, ROUND_HALF_EVEN))
-
-
 def _line_fields(line_id: UUID, line: Line) -> dict[str, Any]:
     return {
         "line_id": line_id,
@@ -342,7 +336,8 @@ def _lines_open(deal: Opportunity, rules: Rules) -> None:
     rules.hold(not deal.closed, "opportunity.closed", f"the lines of a {deal.status} opportunity are settled; reopen it first")
 
 
-def _line(deal: Opportunity, line_id: UUID) -> Line:
+def line_of(deal: Opportunity, line_id: UUID) -> Line:
+    """A product line of the deal. Raises NotFound `line.unknown`."""
     if line_id not in deal.lines:
         raise NotFound("line.unknown", "the opportunity has no such product line")
     return deal.lines[line_id]
@@ -362,7 +357,7 @@ def add_line(deal: Opportunity, rules: Rules, *, line_id: UUID, line: Line) -> l
 def change_line(deal: Opportunity, rules: Rules, *, line_id: UUID, line: Line) -> list[Event]:
     """Change a product line's quantity or price."""
     _lines_open(deal, rules)
-    before = _line(deal, line_id)
+    before = line_of(deal, line_id)
     if line == before:
         return []
     changed = OpportunityLineChanged(
@@ -378,7 +373,7 @@ def change_line(deal: Opportunity, rules: Rules, *, line_id: UUID, line: Line) -
 def remove_line(deal: Opportunity, rules: Rules, *, line_id: UUID) -> list[Event]:
     """Take a product line off; the last one leaves the amount as it is."""
     _lines_open(deal, rules)
-    removed = OpportunityLineRemoved(**deal.keys, **_line_fields(line_id, _line(deal, line_id)))
+    removed = OpportunityLineRemoved(**deal.keys, **_line_fields(line_id, line_of(deal, line_id)))
     return [removed, *_with_lines(deal, {key: line for key, line in deal.lines.items() if key != line_id})]
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from domain.errors import CorruptHistory, NotFound, RuleViolation
@@ -76,8 +77,8 @@ def known(pipeline: Pipeline | None) -> Pipeline:
     return pipeline
 
 
-def evolve(pipeline: Pipeline | None, event: Event) -> Pipeline:
-    """The pipeline after `event`."""
+def evolve(pipeline: Pipeline | None, event: Event, _at: datetime) -> Pipeline:
+    """The pipeline after `event`; when it happened makes no difference."""
     match event:
         case PipelineDefined():
             return Pipeline(event.pipeline_id, event.name)
