@@ -1,0 +1,174 @@
+"""An interaction's life: logged when it took place or later, corrected as often as needed, perhaps retracted.
+
+When it took place is a fact of its own (`happened_at`), beside the clocks of the event that tells of it; so a late entry and a
+correction each keep both.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from domain.customers.customer import takes_business
+from domain.errors import CorruptHistory, RuleViolation
+from domain.event import Event
+from domain.interactions.events import InteractionCorrected, InteractionEvent, InteractionLogged, InteractionRetracted
+from domain.rules import Rules
+from domain.values import ExternalId
+
+Kind = Literal["call", "email", "meeting", "visit", "chat", "social", "note"]
+Direction = Literal["inbound", "outbound", "internal"]
+MOST_PARTICIPANTS = 100
+LONGEST_SECONDS = 31 * 24 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What an interaction was and what it belongs to."""
+
+    kind: str
+    direction: str
+    happened_at: datetime
+    duration_seconds: int | None = None
+    contact_id: UUID | None = None
+    opportunity_id: UUID | None = None
+    request_id: UUID | None = None
+    campaign: str | None = None
+    owner_id: str | None = None
+    team: str | None = None
+
+    def fields(self, prefix: str = "") -> dict[str, Any]:
+        """These facts as event fields."""
+        return {prefix + name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """What was said and by whom: personal, so never part of the state."""
+
+    subject: str | None = None
+    summary: str | None = None
+    participants: tuple[str, ...] = ()
+
+    def fields(self) -> dict[str, Any]:
+        """These words as event fields: participants one a line."""
+        return {
+            "subject": self.subject,
+            "summary": self.summary,
+            "participants": "\n".join(self.participants) or None,
+            "participant_count": len(self.participants),
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belonging:
+    """Which customers the records belong to that an interaction names; None where it names none."""
+
+    contact: UUID | None = None
+    opportunity: UUID | None = None
+    request: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interaction:
+    """What decisions need to know of an interaction."""
+
+    id: UUID
+    customer_id: UUID
+    facts: Facts
+    participant_count: int
+    corrections: int = 0
+    retracted: bool = False
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """The keys that every event of this interaction carries."""
+        return {"interaction_id": self.id, "customer_id": self.customer_id}
+
+
+def known(interaction: Interaction | None) -> Interaction:
+    """The interaction, which must have been logged. Raises CorruptHistory."""
+    if interaction is None:
+        raise CorruptHistory("history.no_start", "the interaction's history does not begin with its being logged")
+    return interaction
+
+
+def evolve(interaction: Interaction | None, event: Event, at: datetime) -> Interaction:  # noqa: ARG001 - all records evolve alike
+    """The interaction after `event`."""
+    match event:
+        case InteractionLogged():
+            return Interaction(
+                id=event.interaction_id, customer_id=event.customer_id, facts=_facts(event), participant_count=event.participant_count
+            )
+        case InteractionCorrected():
+            return replace(
+                known(interaction), facts=_facts(event), participant_count=event.participant_count, corrections=event.correction_no
+            )
+        case InteractionRetracted():
+            return replace(known(interaction), retracted=True)
+        case _:
+            raise CorruptHistory("history.foreign_event", f"{event.type} is not an interaction event")
+
+
+def _facts(event: InteractionEvent) -> Facts:
+    return Facts(**{name: getattr(event, name) for name in Facts.__slots__})
+
+
+def _of_one_customer(rules: Rules, customer_id: UUID, belonging: Belonging) -> None:
+    of = (None, customer_id)
+    rules.hold(belonging.contact in of, "contact.other_customer", "the contact is at another customer than the interaction")
+    rules.hold(belonging.opportunity in of, "opportunity.other_customer", "the opportunity is another customer's than the interaction")
+    rules.hold(belonging.request in of, "request.other_customer", "the request is another customer's than the interaction")
+
+
+def log(
+    interaction: Interaction | None,
+    rules: Rules,
+    *,
+    interaction_id: UUID,
+    customer_id: UUID,
+    customer_archived: bool,
+    facts: Facts,
+    words: Words,
+    belonging: Belonging,
+    external: ExternalId | None,
+) -> list[Event]:
+    """Record that an interaction took place."""
+    if interaction is not None:
+        raise RuleViolation("interaction.exists", "an interaction with this id exists already; correct it instead")
+    takes_business(rules, archived=customer_archived)
+    _of_one_customer(rules, customer_id, belonging)
+    return [
+        InteractionLogged(
+            interaction_id=interaction_id,
+            customer_id=customer_id,
+            **facts.fields(),
+            **words.fields(),
+            external_source=external.source if external else None,
+            external_id=external.id if external else None,
+        )
+    ]
+
+
+def correct(interaction: Interaction, rules: Rules, *, facts: Facts, words: Words, belonging: Belonging, reason: str | None) -> list[Event]:
+    """Say what the interaction really was, all of it; recorded even if it is the same, for its words cannot be compared."""
+    rules.hold(not interaction.retracted, "interaction.retracted", "the interaction was retracted; log another one")
+    _of_one_customer(rules, interaction.customer_id, belonging)
+    return [
+        InteractionCorrected(
+            **interaction.keys,
+            **facts.fields(),
+            **words.fields(),
+            **interaction.facts.fields("previous_"),
+            previous_participant_count=interaction.participant_count,
+            correction_no=interaction.corrections + 1,
+            reason=reason,
+        )
+    ]
+
+
+def retract(interaction: Interaction, *, reason: str | None) -> list[Event]:
+    """Take back an interaction that was logged in error."""
+    if interaction.retracted:
+        return []
+    return [InteractionRetracted(**interaction.keys, **interaction.facts.fields(), reason=reason)]
