@@ -1,0 +1,36 @@
+"""What tests of all folders share: where the third-party data lies, and that no setting of the machine reaches a test."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data beside the checkout; test input only."""
+    folder = ROOT.parent / "shared" / "data"
+    assert folder.is_dir(), f"the data folder is missing: {folder}"
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("DAYBOOK_") and name != "DAYBOOK_SOAK"]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def data_folder(tmp_path: Path) -> Path:
+    """An empty data folder of a Daybook of its own."""
+    folder = tmp_path / "data"
+    folder.mkdir(mode=0o700)
+    return folder
