@@ -1,0 +1,45 @@
+"""The HTTP application: its routes in the order in which they are looked for, its refusals, its document."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import cache
+from typing import Any, Final
+
+from fastapi import FastAPI
+from starlette.routing import Route
+
+from api import openapi, pages, problems
+from api.bulk_door import BulkDoor, Limits
+from api.command_door import CommandDoor
+from api.wiring import Daybook
+
+VERSION: Final = "0.1.0"
+DESCRIPTION: Final = """Everything is written down once, as it happens; every list and figure is folded from that.
+
+Commands answer with a receipt when they are durable. Give its `position` as `at_least` to a read that must see them."""
+
+
+def create_app(daybook: Daybook) -> FastAPI:
+    """The application over an open Daybook, which it neither opens nor closes."""
+    settings = daybook.settings
+    app = FastAPI(
+        title="Daybook",
+        version=VERSION,
+        summary="A CRM that is a book of original entry.",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        max_body_size=settings.max_body_bytes,
+        strict_content_type=False,
+        redirect_slashes=False,
+    )
+    problems.install(app)
+    submit = daybook.submit
+    bulk = BulkDoor(submit, Limits(settings.max_body_bytes, settings.max_bulk_commands))
+    app.router.routes[:0] = [
+        Route("/v1/commands/{name}", CommandDoor(submit, largest=settings.max_command_bytes), methods=["POST"]),
+        Route("/v1/commands", bulk, methods=["POST"]),
+    ]
+    pages.install(app)
+    app.openapi = cache(lambda: openapi.document(app))  # type: ignore[method-assign]
+    return app

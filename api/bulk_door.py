@@ -1,0 +1,115 @@
+"""The door for many commands: `POST /v1/commands` takes a JSON list or NDJSON, all or none of them or each for itself."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from starlette.types import Receive, Scope, Send
+
+from api.asking import JSON, NDJSON, content_type, flag, headers_of, parameters_of, read_body, refuse, respond
+from api.command_door import ACTOR, SOURCE, Submit, receipt_body
+from api.lines import Door, parse_line, parse_list
+from api.problems import MalformedBody, TooLarge, describe, encode
+from commands.errors import NotApplied
+from commands.order import Order, Outcome, Refusal
+from domain.errors import DaybookError
+
+DOOR: Final = Door(ACTOR, SOURCE)
+PARAMETERS: Final = frozenset({"atomic"})
+CHUNK: Final = 1_000
+"""Commands that one transaction takes when each stands for itself, so that others get their turn in between."""
+
+Item = Order | DaybookError
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The largest body in bytes and the most commands in it."""
+
+    body: int
+    commands: int
+
+
+class BulkDoor:
+    """An ASGI endpoint: reads many commands and answers each in order, or refuses the whole request with a problem."""
+
+    def __init__(self, submit: Submit, limits: Limits) -> None:
+        self._submit = submit
+        self._limits = limits
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        try:
+            headers = headers_of(scope)
+            media_type = content_type(headers, JSON, NDJSON)
+            atomic = flag(parameters_of(scope, PARAMETERS), "atomic")
+            body = await read_body(receive, self._limits.body)
+            items = await asyncio.to_thread(self._parse, body, media_type)
+            outcomes = await (self._together(items) if atomic else self._each(items))
+        except DaybookError as error:
+            return await refuse(send, describe(error))
+        if atomic and any(isinstance(outcome, Refusal) for outcome in outcomes):
+            return await refuse(send, _refused_whole(outcomes))
+        return await respond(send, 200, await asyncio.to_thread(_render, outcomes, media_type), media_type.encode())
+
+    def _parse(self, body: bytes, media_type: str) -> Sequence[Item]:
+        if media_type == NDJSON:
+            lines = [line for line in body.split(b"\n") if line.strip()]
+            self._count(lines)
+            return [parse_line(line, DOOR) for line in lines]
+        try:
+            items: Any = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise MalformedBody("body.malformed", f"the body is not JSON: {error}") from None
+        if not isinstance(items, list):
+            raise MalformedBody("body.malformed", "the body is not a list of commands")
+        self._count(items)  # pyright: ignore[reportUnknownArgumentType]
+        return parse_list(items, DOOR)  # pyright: ignore[reportUnknownArgumentType]
+
+    def _count(self, items: Sequence[Any]) -> None:
+        if len(items) > self._limits.commands:
+            raise TooLarge("bulk.too_many", f"one request may hold {self._limits.commands:,} commands; send more requests, or use `daybook ingest`")
+
+    async def _each(self, items: Sequence[Item]) -> list[Outcome]:
+        orders = [item for item in items if isinstance(item, Order)]
+        answers: list[Outcome] = []
+        for start in range(0, len(orders), CHUNK):
+            answers += await self._submit(orders[start : start + CHUNK])
+        answered = iter(answers)
+        return [next(answered) if isinstance(item, Order) else Refusal(None, item) for item in items]
+
+    async def _together(self, items: Sequence[Item]) -> list[Outcome]:
+        if any(isinstance(item, DaybookError) for item in items):
+            return [Refusal(item.command_id, NotApplied()) if isinstance(item, Order) else Refusal(None, item) for item in items]
+        return await self._submit([item for item in items if isinstance(item, Order)], atomic=True)
+
+
+def result_of(outcome: Outcome) -> dict[str, Any]:
+    """What became of one command among many."""
+    if isinstance(outcome, Refusal):
+        described = describe(outcome.error, outcome.command_id)
+        return {"status": described["status"], "problem": described}
+    return {"status": 200, "receipt": receipt_body(outcome)}
+
+
+def _render(outcomes: Sequence[Outcome], media_type: str) -> bytes:
+    if media_type == NDJSON:
+        return b"".join(encode(result_of(outcome)) + b"\n" for outcome in outcomes)
+    refused = sum(isinstance(outcome, Refusal) for outcome in outcomes)
+    return encode({"accepted": len(outcomes) - refused, "refused": refused, "results": [result_of(outcome) for outcome in outcomes]})
+
+
+def _refused_whole(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """The first refusal that is not merely a consequence of another, with the places of all of them."""
+    causes = list(_causes(outcomes))
+    index, first = causes[0]
+    refusals = [{"index": at, "problem": describe(cause.error, cause.command_id)} for at, cause in causes[:100]]
+    return {**describe(first.error, first.command_id), "index": index, "refusals": refusals}
+
+
+def _causes(outcomes: Sequence[Outcome]) -> Iterator[tuple[int, Refusal]]:
+    for index, outcome in enumerate(outcomes):
+        if isinstance(outcome, Refusal) and not isinstance(outcome.error, NotApplied):
+            yield index, outcome

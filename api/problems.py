@@ -1,0 +1,161 @@
+"""How a refusal looks over HTTP: an RFC 9457 problem with a stable code, and the one table that says which status each error has."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from api.settings import InvalidSettings
+from commands.errors import CommandIdReused, InvalidCommand, NotApplied, UnknownCommand, VersionMismatch
+from domain.errors import CorruptHistory, DaybookError, NotFound, RuleViolation
+
+PROBLEM: Final = "application/problem+json"
+TYPE: Final = "urn:daybook:problem:"
+
+
+class RequestRefused(DaybookError):
+    """The request itself, before any command or query in it, cannot be taken."""
+
+
+class MalformedBody(RequestRefused):
+    """The body is not what its content type says."""
+
+
+class InvalidRequest(RequestRefused):
+    """A header, a query parameter or an item has the wrong shape; `details` say where."""
+
+    def __init__(self, message: str, details: Sequence[Mapping[str, Any]] = ()) -> None:
+        super().__init__("request.invalid", message)
+        self.details = details
+
+
+class UnsupportedContent(RequestRefused):
+    """The body's content type is not one that this route reads."""
+
+
+class TooLarge(RequestRefused):
+    """The body is larger, or holds more commands, than one request may."""
+
+
+class NotYet(DaybookError):
+    """The position that the caller wants to see has not been written."""
+
+
+class Unavailable(DaybookError):
+    """Daybook cannot answer now; the same request may succeed later."""
+
+
+class QueryRefused(DaybookError):
+    """The SQL is not a single SELECT that runs within its limits."""
+
+
+STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
+    MalformedBody: HTTPStatus.BAD_REQUEST,
+    QueryRefused: HTTPStatus.BAD_REQUEST,
+    NotFound: HTTPStatus.NOT_FOUND,
+    UnknownCommand: HTTPStatus.NOT_FOUND,
+    RuleViolation: HTTPStatus.CONFLICT,
+    CommandIdReused: HTTPStatus.CONFLICT,
+    NotApplied: HTTPStatus.CONFLICT,
+    NotYet: HTTPStatus.CONFLICT,
+    VersionMismatch: HTTPStatus.PRECONDITION_FAILED,
+    TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedContent: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    InvalidCommand: HTTPStatus.UNPROCESSABLE_ENTITY,
+    InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    CorruptHistory: HTTPStatus.INTERNAL_SERVER_ERROR,
+    InvalidSettings: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""The status of every error class; a subclass that is not named has its parent's. Nothing below `api` knows HTTP."""
+
+PHRASES: Final = {status: status.phrase for status in HTTPStatus}
+
+
+def status_of(error: DaybookError) -> HTTPStatus:
+    """The HTTP status of an error, by the nearest class that `STATUS` names; 500 where it names none."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def problem(status: int, code: str, detail: str, **more: Any) -> dict[str, Any]:
+    """The members of a problem document; members of `more` that are None are left out."""
+    body = {"type": TYPE + code, "title": PHRASES[HTTPStatus(status)], "status": int(status), "detail": detail, "code": code}
+    return body | {name: value for name, value in more.items() if value is not None}
+
+
+def describe(error: DaybookError, command_id: str | None = None) -> dict[str, Any]:
+    """An error as a problem document, with the places that are wrong where it knows them."""
+    details: Sequence[Mapping[str, Any]] = getattr(error, "details", ())
+    return problem(status_of(error), error.code, error.message, places=list(places(details)) or None, command_id=command_id)
+
+
+def places(details: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
+    """Where a message is wrong: `pointer` is an RFC 6901 JSON pointer, `message` says what is wrong there."""
+    for detail in details:
+        steps = (str(step).replace("~", "~0").replace("/", "~1") for step in detail.get("loc", ()))
+        yield {"pointer": "".join(f"/{step}" for step in steps), "message": str(detail.get("msg", ""))}
+
+
+def answer(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """A problem document as a response with its own status."""
+    return Response(encode(body), body["status"], headers=dict(headers or {}), media_type=PROBLEM)
+
+
+def encode(body: Any) -> bytes:
+    """Compact JSON; text that is no valid Unicode (a lone surrogate that a caller sent) is replaced."""
+    try:
+        return orjson.dumps(body)
+    except TypeError:
+        return orjson.dumps(_valid(body))
+
+
+def _valid(value: Any) -> Any:
+    match value:
+        case str():
+            return value.encode("utf-8", "replace").decode()
+        case Mapping():
+            return {_valid(key): _valid(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+        case list() | tuple():
+            return [_valid(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+        case _:
+            return value
+
+
+def install(app: FastAPI) -> None:
+    """Make every refusal of `app` a problem document."""
+    app.add_exception_handler(DaybookError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_fault)
+
+
+async def _on_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, DaybookError)
+    headers = {"Retry-After": "1"} if isinstance(error, Unavailable) else None
+    return answer(describe(error), headers)
+
+
+async def _on_validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    details = error.errors()
+    if any(detail["type"] == "json_invalid" for detail in details):
+        return answer(problem(HTTPStatus.BAD_REQUEST, "body.malformed", "the body is not JSON"))
+    return answer(describe(InvalidRequest("the request has the wrong shape", details)))
+
+
+async def _on_http(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    code = "http." + status.name.lower()
+    if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        code = "body.too_large"
+    return answer(problem(status, code, str(error.detail)), error.headers)
+
+
+async def _on_fault(request: Request, error: Exception) -> Response:
+    detail = f"Daybook failed at {request.method} {request.url.path} ({type(error).__name__}); its log says more"
+    return answer(problem(HTTPStatus.INTERNAL_SERVER_ERROR, "daybook.fault", detail))

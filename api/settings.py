@@ -1,0 +1,89 @@
+"""Everything an operator may set, from `DAYBOOK_…` environment variables or a `.env` file; an unknown name is refused."""
+
+import os
+from collections.abc import Mapping
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from domain.errors import DaybookError
+
+PREFIX = "DAYBOOK_"
+MEBIBYTE = 1024 * 1024
+
+
+class InvalidSettings(DaybookError):
+    """A setting is unknown or has a value that cannot be."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("settings.invalid", message)
+
+
+class Settings(BaseSettings):
+    """How one Daybook is set up. Printing it hides every secret."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="forbid", frozen=True)
+
+    data: Path = Field(Path("daybook-data"), description="the data folder; made when it is missing")
+    log_url: SecretStr | None = Field(None, description="postgresql://… of the log; without it the log is `log.db` in the data folder")
+    lookups_url: SecretStr | None = Field(None, description="postgresql://… of the lookups; without it they are `lookups.db` in the data folder")
+    master_key: SecretStr | None = Field(None, description="the key that wraps people's keys, base64 of 32 bytes; without it `master.key` in the data folder")
+    host: str = Field("127.0.0.1", description="the address to serve on; loopback only, until access control exists")
+    port: int = Field(8400, ge=0, le=65535, description="the port to serve on; 0 takes a free one")
+    base_currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field("EUR", description="ISO 4217 code that amounts are converted to")
+    max_body_bytes: int = Field(64 * MEBIBYTE, ge=1024, description="the largest request body, in bytes")
+    max_command_bytes: int = Field(MEBIBYTE, ge=1024, description="the largest body of a single command, in bytes")
+    max_bulk_commands: int = Field(100_000, ge=1, description="the most commands in one bulk request")
+    max_wait_seconds: float = Field(30.0, gt=0, le=300, description="the longest that `at_least=` and `wait=` may wait")
+    sql_seconds: float = Field(10.0, gt=0, description="the longest that one SQL query may run")
+    sql_rows: int = Field(100_000, ge=1, description="the most rows that one SQL query may return")
+
+    @field_validator("log_url", "lookups_url")
+    @classmethod
+    def _postgresql(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and urlsplit(url.get_secret_value()).scheme not in ("postgresql", "postgres"):
+            raise ValueError("give a postgresql:// address, or leave it out for a file in the data folder")
+        return url
+
+    def shown(self) -> dict[str, Any]:
+        """The settings as they may be printed: addresses without passwords, keys not at all."""
+        shown = self.model_dump(mode="json", exclude={"master_key"})
+        shown |= {name: _without_password(getattr(self, name)) for name in ("log_url", "lookups_url")}
+        return {**shown, "master_key": "set" if self.master_key else None}
+
+
+def load_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:
+    """Settings from the environment, where `given` (None: not given) has the last word. Raises InvalidSettings."""
+    names = os.environ if environment is None else environment
+    unknown = sorted(name for name in names if name.upper().startswith(PREFIX) and name[len(PREFIX) :].lower() not in Settings.model_fields)
+    if unknown:
+        raise InvalidSettings(f"there is no setting {', '.join(unknown)}; known are {', '.join(PREFIX + name.upper() for name in Settings.model_fields)}")
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})
+    except ValidationError as error:
+        places = (f"{PREFIX}{'_'.join(map(str, place['loc'])).upper()}: {place['msg']}" for place in error.errors(include_input=False))
+        raise InvalidSettings("; ".join(places)) from None
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a server on `host` can be reached from this machine only."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _without_password(url: SecretStr | None) -> str | None:
+    if url is None:
+        return None
+    parts = urlsplit(url.get_secret_value())
+    if parts.password is None:
+        return url.get_secret_value()
+    place = f"{parts.username or ''}:***@{parts.hostname or ''}" + (f":{parts.port}" if parts.port else "")
+    return urlunsplit(parts._replace(netloc=place))
