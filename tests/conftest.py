@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+SOAK = os.environ.get("DAYBOOK_SOAK") == "1"
 
 
 @pytest.fixture(scope="session")
@@ -22,9 +23,16 @@ def shared_data() -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def soak() -> bool:
+    """Whether the fault tests run at full size (`make soak`)."""
+    return SOAK
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("DAYBOOK_") and name != "DAYBOOK_SOAK"]:
+    """Programs that a test starts see the settings it gives them, and no others; they would refuse DAYBOOK_SOAK as unknown."""
+    for name in [name for name in os.environ if name.startswith("DAYBOOK_")]:
         monkeypatch.delenv(name)
 
 

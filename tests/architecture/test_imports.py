@@ -38,7 +38,7 @@ VIOLATIONS = (
 )
 
 COMMANDS_MAY_USE = {"domain", "commands", "email_validator", "orjson", "phonenumbers", "pydantic", "pydantic_core", "uuid_utils"}
-COMMANDS_MAY_NOT_USE = {"asyncio", "http", "os", "pathlib", "socket", "sqlite3", "subprocess", "urllib"}
+COMMANDS_MAY_NOT_USE = {"http", "os", "pathlib", "socket", "sqlite3", "subprocess", "urllib"}
 
 
 def contracts(root: Path) -> list[str]:

@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -63,18 +64,16 @@ def may_be_empty(owner: ast.ClassDef | None, function: ast.FunctionDef | ast.Asy
     return bool(decorators & {"overload", "abstractmethod"}) or "Protocol" in bases
 
 
+def empty_functions(tree: ast.Module) -> list[str]:
+    owners: dict[ast.AST, ast.ClassDef] = {child: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for child in node.body}
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [node.name for node in functions if is_empty(node) and not may_be_empty(owners.get(node), node)]
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_function_does_something(root: Path, package: str) -> None:
-    empty: list[str] = []
-    for path in sources(root, package):
-        tree = ast.parse(path.read_text())
-        owners: dict[ast.AST, ast.ClassDef] = {
-            child: node for node in ast.walk(tree) if isinstance(node, ast.ClassDef) for child in node.body
-        }
-        for node in ast.walk(tree):
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and is_empty(node) and not may_be_empty(owners.get(node), node):
-                empty.append(f"{path.relative_to(root)}:{node.lineno} {node.name}")
-    assert empty == []
+    empty = {str(path.relative_to(root)): empty_functions(ast.parse(path.read_text())) for path in sources(root, package)}
+    assert {path: names for path, names in empty.items() if names} == {}
 
 
 def test_no_test_is_skipped_or_expected_to_fail(root: Path) -> None:
@@ -89,8 +88,6 @@ def test_no_test_is_skipped_or_expected_to_fail(root: Path) -> None:
 
 
 def test_the_distribution_holds_the_seven_packages_and_the_command(root: Path) -> None:
-    import tomllib
-
     project = tomllib.loads((root / "pyproject.toml").read_text())
     assert project["project"]["scripts"] == {"daybook": "api.cli:main"}
     assert project["tool"]["setuptools"]["packages"]["find"]["include"] == [f"{name}*" for name in PACKAGES]
