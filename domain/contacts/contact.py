@@ -4,11 +4,13 @@ A contact is at exactly one customer, and a customer has at most one primary con
 contact is made primary, the one before loses it in the same append; moving or leaving loses it too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from domain.changes import tells_news
 from domain.contacts.events import (
     ContactAdded,
     ContactDetailsChanged,
@@ -35,15 +37,22 @@ class Details:
     title: str | None = None
     role: str | None = None
 
+    @classmethod
+    def of(cls, event: ContactAdded | ContactDetailsChanged) -> "Details":
+        """As the event tells them."""
+        return cls(name=event.name, email=event.email, phone=event.phone, title=event.title, role=event.role)
+
+
+PERSONAL = frozenset({"name", "email", "phone"})
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Contact:
-    """What decisions need to know of a contact; nothing personal, for that lies encrypted in the log."""
+    """What decisions need to know of a contact; personal texts come encrypted from the log and are only carried on."""
 
     id: UUID
     customer_id: UUID
-    title: str | None
-    role: str | None
+    details: Details
     primary: bool = False
     left: bool = False
 
@@ -64,9 +73,9 @@ def evolve(contact: Contact | None, event: Event, at: datetime) -> Contact:  # n
     """The contact after `event`."""
     match event:
         case ContactAdded():
-            return Contact(id=event.contact_id, customer_id=event.customer_id, title=event.title, role=event.role)
+            return Contact(id=event.contact_id, customer_id=event.customer_id, details=Details.of(event))
         case ContactDetailsChanged():
-            return replace(known(contact), title=event.title, role=event.role)
+            return replace(known(contact), details=Details.of(event))
         case ContactMoved():
             return replace(known(contact), customer_id=event.customer_id, primary=False, left=False)
         case ContactMadePrimary():
@@ -110,18 +119,22 @@ def add(
     ]
 
 
-def change_details(contact: Contact, *, details: Details) -> list[Event]:
-    """Say what is known of the contact now, all of it; recorded even if it is the same, for it cannot be compared."""
+def change_details(contact: Contact, *, changes: Mapping[str, Any]) -> list[Event]:
+    """Change some of the Details."""
+    before = contact.details
+    if not tells_news(before, changes, personal=PERSONAL):
+        return []
+    now = replace(before, **changes)
     return [
         ContactDetailsChanged(
             **contact.keys,
-            name=details.name,
-            email=details.email,
-            phone=details.phone,
-            title=details.title,
-            role=details.role,
-            previous_title=contact.title,
-            previous_role=contact.role,
+            name=now.name,
+            email=now.email,
+            phone=now.phone,
+            title=now.title,
+            role=now.role,
+            previous_title=before.title,
+            previous_role=before.role,
         )
     ]
 

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 from uuid import UUID
 
+from domain.changes import tells_news
 from domain.customers.custom_fields import CustomField
 from domain.customers.events import (
     CustomerAddressChanged,
@@ -27,7 +28,17 @@ from domain.customers.events import (
     CustomerRenamed,
     CustomerRestored,
 )
-from domain.customers.profile import UNCLASSIFIED, Address, Classification, ContactDetails, Preferences
+from domain.customers.profile import (
+    NONE_NOTED,
+    NOWHERE,
+    PERSONAL,
+    UNCLASSIFIED,
+    UNREACHABLE,
+    Address,
+    Classification,
+    ContactDetails,
+    Preferences,
+)
 from domain.errors import CorruptHistory, RuleViolation
 from domain.event import Event
 from domain.rules import Rules
@@ -55,11 +66,15 @@ MOST_EXTERNAL_IDS = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Customer:
-    """What decisions need to know of a customer; nothing personal, for that lies encrypted in the log."""
+    """What decisions need to know of a customer.
+
+    Personal texts come encrypted from the log: they are only carried on, never looked into or compared.
+    """
 
     id: UUID
     kind: str
     name: str | None
+    person_name: str | None
     lifecycle: str
     entered_at: datetime
     """When it came into this part of its life."""
@@ -67,8 +82,9 @@ class Customer:
     team: str | None
     parent_id: UUID | None = None
     classification: Classification = UNCLASSIFIED
-    region: str | None = None
-    country: str | None = None
+    contact_details: ContactDetails = UNREACHABLE
+    address: Address = NOWHERE
+    preferences: Preferences = NONE_NOTED
     custom_fields: dict[str, CustomField] = field(default_factory=dict[str, CustomField])
     external_ids: frozenset[ExternalId] = frozenset()
     archived_at: datetime | None = None
@@ -113,14 +129,15 @@ def evolve(customer: Customer | None, event: Event, at: datetime) -> Customer:
 def _better_known(customer: Customer, event: Event) -> Customer:
     match event:
         case CustomerRenamed():
-            return replace(customer, name=event.name)
-        case CustomerContactDetailsChanged() | CustomerPreferencesNoted():
-            return customer
+            return replace(customer, name=event.name, person_name=event.person_name)
+        case CustomerContactDetailsChanged():
+            return replace(customer, contact_details=ContactDetails.of(event))
+        case CustomerPreferencesNoted():
+            return replace(customer, preferences=Preferences.of(event))
         case CustomerClassified():
-            classes = Classification(tier=event.tier, industry=event.industry, size=event.size, tags=event.tags)
-            return replace(customer, classification=classes)
+            return replace(customer, classification=Classification.of(event))
         case CustomerAddressChanged():
-            return replace(customer, region=event.region, country=event.country)
+            return replace(customer, address=Address.of(event))
         case CustomerCustomFieldSet():
             return _with_field(customer, event)
         case CustomerExternalIdLinked():
@@ -135,6 +152,7 @@ def _registered(event: CustomerRegistered, at: datetime) -> Customer:
         id=event.customer_id,
         kind=event.kind,
         name=event.name,
+        person_name=event.person_name,
         lifecycle=event.lifecycle,
         entered_at=at,
         owner_id=event.owner_id,
@@ -196,18 +214,23 @@ def rename(customer: Customer, *, name: str) -> list[Event]:
     """Give the customer another name; a person's is recorded even if it is the same, for it cannot be compared."""
     if customer.name == name:
         return []
-    return [CustomerRenamed(**customer.keys, **_named(customer.kind, name), previous_name=customer.name)]
+    named, before, personal_before = _named(customer.kind, name), customer.name, customer.person_name
+    return [CustomerRenamed(**customer.keys, **named, previous_name=before, previous_person_name=personal_before)]
 
 
-def change_contact_details(customer: Customer, *, details: ContactDetails) -> list[Event]:
-    """Say what the customer is reached by now, all of it."""
-    changed = CustomerContactDetailsChanged(**customer.keys, email=details.email, phone=details.phone, website=details.website)
-    return [changed]
+def change_contact_details(customer: Customer, *, changes: Mapping[str, Any]) -> list[Event]:
+    """Change some of the ContactDetails."""
+    if not tells_news(customer.contact_details, changes, personal=PERSONAL):
+        return []
+    now = replace(customer.contact_details, **changes)
+    return [CustomerContactDetailsChanged(**customer.keys, email=now.email, phone=now.phone, website=now.website)]
 
 
-def classify(customer: Customer, rules: Rules, *, classification: Classification) -> list[Event]:
-    """Say how the customer is classed now, all of it."""
-    before, now = customer.classification, replace(classification, tags=tuple(sorted(set(classification.tags))))
+def classify(customer: Customer, rules: Rules, *, changes: Mapping[str, Any]) -> list[Event]:
+    """Change some of the Classification."""
+    before = customer.classification
+    now = replace(before, **changes)
+    now = replace(now, tags=tuple(sorted(set(now.tags))))
     if now == before:
         return []
     _in_business(customer, rules)
@@ -265,34 +288,34 @@ def set_parent(customer: Customer, rules: Rules, *, parent_id: UUID | None, abov
     return [CustomerParentSet(**customer.keys, parent_id=parent_id, previous_parent_id=customer.parent_id)]
 
 
-def change_address(customer: Customer, *, address: Address) -> list[Event]:
-    """Say where the customer is now, all of it."""
+def change_address(customer: Customer, *, changes: Mapping[str, Any]) -> list[Event]:
+    """Change some of the Address."""
+    before = customer.address
+    if not tells_news(before, changes, personal=PERSONAL):
+        return []
+    now = replace(before, **changes)
     return [
         CustomerAddressChanged(
             **customer.keys,
-            street=address.street,
-            postal_code=address.postal_code,
-            city=address.city,
-            region=address.region,
-            country=address.country,
-            previous_region=customer.region,
-            previous_country=customer.country,
+            street=now.street,
+            postal_code=now.postal_code,
+            city=now.city,
+            region=now.region,
+            country=now.country,
+            previous_region=before.region,
+            previous_country=before.country,
         )
     ]
 
 
-def note_preferences(customer: Customer, rules: Rules, *, preferences: Preferences) -> list[Event]:
-    """Say how the customer likes to be dealt with now, all of it."""
+def note_preferences(customer: Customer, rules: Rules, *, changes: Mapping[str, Any]) -> list[Event]:
+    """Change some of the Preferences."""
+    if not tells_news(customer.preferences, changes, personal=PERSONAL):
+        return []
     _in_business(customer, rules)
-    return [
-        CustomerPreferencesNoted(
-            **customer.keys,
-            language=preferences.language,
-            channel=preferences.channel,
-            time_zone=preferences.time_zone,
-            note=preferences.note,
-        )
-    ]
+    now = replace(customer.preferences, **changes)
+    noted = CustomerPreferencesNoted(**customer.keys, language=now.language, channel=now.channel, time_zone=now.time_zone, note=now.note)
+    return [noted]
 
 
 def set_custom_field(customer: Customer, rules: Rules, *, name: str, kind: str, value: str | None, personal: bool) -> list[Event]:

@@ -37,12 +37,13 @@ class CustomerRegistered(CustomerEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CustomerRenamed(CustomerEvent):
-    """A customer got another name, in the field of its kind; a person's previous name stays in the event that gave it."""
+    """A customer got another name, in the field of its kind."""
 
     type: ClassVar[str] = "customer.renamed"
     name: str | None
     person_name: PersonalText | None
     previous_name: str | None
+    previous_person_name: PersonalText | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

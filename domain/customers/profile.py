@@ -1,10 +1,14 @@
-"""What is known of a customer beside its name, in the groups in which it is replaced: each group is said whole."""
+"""What is known of a customer beside its name, in the groups in which events tell it: each event tells its group whole."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from domain.customers.events import CustomerAddressChanged, CustomerClassified, CustomerContactDetailsChanged, CustomerPreferencesNoted
+
 Tier = Literal["A", "B", "C"]
 MOST_TAGS = 50
+PERSONAL = frozenset({"email", "phone", "website", "street", "postal_code", "city", "note"})
+"""The fields of these groups that are personal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -14,6 +18,11 @@ class ContactDetails:
     email: str | None = None
     phone: str | None = None
     website: str | None = None
+
+    @classmethod
+    def of(cls, event: CustomerContactDetailsChanged) -> "ContactDetails":
+        """As the event tells them."""
+        return cls(email=event.email, phone=event.phone, website=event.website)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +34,10 @@ class Classification:
     size: str | None = None
     tags: tuple[str, ...] = ()
 
-
-UNCLASSIFIED = Classification()
+    @classmethod
+    def of(cls, event: CustomerClassified) -> "Classification":
+        """As the event tells it."""
+        return cls(tier=event.tier, industry=event.industry, size=event.size, tags=event.tags)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +50,11 @@ class Address:
     region: str | None = None
     country: str | None = None
 
+    @classmethod
+    def of(cls, event: CustomerAddressChanged) -> "Address":
+        """As the event tells it."""
+        return cls(street=event.street, postal_code=event.postal_code, city=event.city, region=event.region, country=event.country)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preferences:
@@ -48,3 +64,14 @@ class Preferences:
     channel: str | None = None
     time_zone: str | None = None
     note: str | None = None
+
+    @classmethod
+    def of(cls, event: CustomerPreferencesNoted) -> "Preferences":
+        """As the event tells them."""
+        return cls(language=event.language, channel=event.channel, time_zone=event.time_zone, note=event.note)
+
+
+UNREACHABLE = ContactDetails()
+UNCLASSIFIED = Classification()
+NOWHERE = Address()
+NONE_NOTED = Preferences()

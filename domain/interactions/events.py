@@ -48,7 +48,7 @@ class InteractionLogged(InteractionEvent):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InteractionCorrected(InteractionEvent):
-    """What was logged is now this, all of it; the texts it replaces stay in the event that gave them."""
+    """What was logged is now this, all of it; what it was before is kept beside it."""
 
     type: ClassVar[str] = "interaction.corrected"
     subject: PersonalText | None
@@ -68,6 +68,9 @@ class InteractionCorrected(InteractionEvent):
     previous_direction: str
     previous_happened_at: datetime
     previous_duration_seconds: int | None
+    previous_subject: PersonalText | None
+    previous_summary: PersonalText | None
+    previous_participants: PersonalText | None
     previous_participant_count: int
 
 

@@ -4,15 +4,17 @@ When it took place is a fact of its own (`happened_at`), beside the clocks of th
 correction each keep both.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
+from domain.changes import tells_news
 from domain.customers.customer import takes_business
 from domain.errors import CorruptHistory, RuleViolation
 from domain.event import Event
-from domain.interactions.events import InteractionCorrected, InteractionEvent, InteractionLogged, InteractionRetracted
+from domain.interactions.events import InteractionCorrected, InteractionLogged, InteractionRetracted
 from domain.rules import Rules
 from domain.values import ExternalId
 
@@ -36,28 +38,25 @@ class Facts:
     campaign: str | None = None
     owner_id: str | None = None
     team: str | None = None
+    subject: str | None = None
+    summary: str | None = None
+    participants: str | None = None
+    """One a line."""
+    participant_count: int = 0
 
     def fields(self, prefix: str = "") -> dict[str, Any]:
         """These facts as event fields."""
         return {prefix + name: getattr(self, name) for name in self.__slots__}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Words:
-    """What was said and by whom: personal, so never part of the state."""
+PERSONAL = frozenset({"subject", "summary", "participants"})
+WORDS = PERSONAL | {"participant_count"}
+"""What a retraction does not repeat."""
 
-    subject: str | None = None
-    summary: str | None = None
-    participants: tuple[str, ...] = ()
 
-    def fields(self) -> dict[str, Any]:
-        """These words as event fields: participants one a line."""
-        return {
-            "subject": self.subject,
-            "summary": self.summary,
-            "participants": "\n".join(self.participants) or None,
-            "participant_count": len(self.participants),
-        }
+def taking_part(participants: Sequence[str]) -> dict[str, Any]:
+    """Who took part, as Facts have it."""
+    return {"participants": "\n".join(participants) or None, "participant_count": len(participants)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +70,11 @@ class Belonging:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interaction:
-    """What decisions need to know of an interaction."""
+    """What decisions need to know of an interaction; personal texts come encrypted from the log and are only carried on."""
 
     id: UUID
     customer_id: UUID
     facts: Facts
-    participant_count: int
     corrections: int = 0
     retracted: bool = False
 
@@ -97,20 +95,16 @@ def evolve(interaction: Interaction | None, event: Event, at: datetime) -> Inter
     """The interaction after `event`."""
     match event:
         case InteractionLogged():
-            return Interaction(
-                id=event.interaction_id, customer_id=event.customer_id, facts=_facts(event), participant_count=event.participant_count
-            )
+            return Interaction(id=event.interaction_id, customer_id=event.customer_id, facts=_facts(event))
         case InteractionCorrected():
-            return replace(
-                known(interaction), facts=_facts(event), participant_count=event.participant_count, corrections=event.correction_no
-            )
+            return replace(known(interaction), facts=_facts(event), corrections=event.correction_no)
         case InteractionRetracted():
             return replace(known(interaction), retracted=True)
         case _:
             raise CorruptHistory("history.foreign_event", f"{event.type} is not an interaction event")
 
 
-def _facts(event: InteractionEvent) -> Facts:
+def _facts(event: InteractionLogged | InteractionCorrected) -> Facts:
     return Facts(**{name: getattr(event, name) for name in Facts.__slots__})
 
 
@@ -129,7 +123,6 @@ def log(
     customer_id: UUID,
     customer_archived: bool,
     facts: Facts,
-    words: Words,
     belonging: Belonging,
     external: ExternalId | None,
 ) -> list[Event]:
@@ -143,24 +136,23 @@ def log(
             interaction_id=interaction_id,
             customer_id=customer_id,
             **facts.fields(),
-            **words.fields(),
             external_source=external.source if external else None,
             external_id=external.id if external else None,
         )
     ]
 
 
-def correct(interaction: Interaction, rules: Rules, *, facts: Facts, words: Words, belonging: Belonging, reason: str | None) -> list[Event]:
-    """Say what the interaction really was, all of it; recorded even if it is the same, for its words cannot be compared."""
+def correct(interaction: Interaction, rules: Rules, *, changes: Mapping[str, Any], belonging: Belonging, reason: str | None) -> list[Event]:
+    """Change some of the Facts to what they really were."""
+    if not tells_news(interaction.facts, changes, personal=PERSONAL):
+        return []
     rules.hold(not interaction.retracted, "interaction.retracted", "the interaction was retracted; log another one")
     _of_one_customer(rules, interaction.customer_id, belonging)
     return [
         InteractionCorrected(
             **interaction.keys,
-            **facts.fields(),
-            **words.fields(),
+            **replace(interaction.facts, **changes).fields(),
             **interaction.facts.fields("previous_"),
-            previous_participant_count=interaction.participant_count,
             correction_no=interaction.corrections + 1,
             reason=reason,
         )
@@ -171,4 +163,5 @@ def retract(interaction: Interaction, *, reason: str | None) -> list[Event]:
     """Take back an interaction that was logged in error."""
     if interaction.retracted:
         return []
-    return [InteractionRetracted(**interaction.keys, **interaction.facts.fields(), reason=reason)]
+    plain = {name: value for name, value in interaction.facts.fields().items() if name not in WORDS}
+    return [InteractionRetracted(**interaction.keys, **plain, reason=reason)]
