@@ -36,6 +36,8 @@ class SurveySent(SurveyEvent):
     """The question was put."""
 
     type: ClassVar[str] = "survey.sent"
+    sent_at: datetime
+    """When the event happened, or earlier where only the answer was reported and this event came with it."""
     external_source: str | None
     external_id: str | None
 
