@@ -10,6 +10,7 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstrai
 
 NO_CONTROL = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 
+
 class Command(BaseModel):
     """A wish in the imperative; its first field names the record it is about."""
 
@@ -20,6 +21,7 @@ class Command(BaseModel):
         """The stable name: the class name in snake case, `WinOpportunity` → `win_opportunity`."""
         return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
+
 class ExternalRef(BaseModel):
     """A record by the id that another system has for it; unique per kind of record and source."""
 
@@ -28,6 +30,7 @@ class ExternalRef(BaseModel):
     source: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NO_CONTROL)]
     id: Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROL)]
 
+
 class RefersTo:
     """Says which kind of record a reference field names."""
 
@@ -35,6 +38,7 @@ class RefersTo:
 
     def __init__(self, kind: str) -> None:
         self.kind: Final = kind
+
 
 Ref = UUID | ExternalRef
 """A record by Daybook's id or by another system's."""
@@ -57,5 +61,3 @@ Rate = Annotated[Decimal, Field(gt=Decimal(0), le=Decimal(1_000_000), max_digits
 Percent = Annotated[int, Field(ge=0, le=100)]
 Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2200, 1, 1))]
 Instant = AwareDatetime
-
-__all__ = ["datetime"]

@@ -191,9 +191,7 @@ def win_opportunity(cmd: WinOpportunity, ctx: Context) -> None:
 def lose_opportunity(cmd: LoseOpportunity, ctx: Context) -> None:
     deal = ctx.find(OPPORTUNITY, cmd.opportunity_id)
     pipeline = ctx.find(PIPELINE, deal.pipeline_id)
-    events = opportunity.lose(
-        deal, ctx.rules, pipeline=pipeline, stage=cmd.stage, reason=cmd.reason, competitor=cmd.competitor, at=ctx.at
-    )
+    events = opportunity.lose(deal, ctx.rules, pipeline=pipeline, stage=cmd.stage, reason=cmd.reason, competitor=cmd.competitor, at=ctx.at)
     ctx.record(OPPORTUNITY, deal.id, events)
 
 

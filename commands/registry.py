@@ -70,5 +70,3 @@ def named(cmd: Command, refs: tuple[tuple[str, str], ...]) -> typing.Iterator[tu
             continue
         for ref in value if isinstance(value, list | tuple) else (value,):  # pyright: ignore[reportUnknownVariableType]
             yield kind, typing.cast("Ref", ref)
-
-

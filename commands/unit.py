@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
@@ -101,7 +100,9 @@ class Unit:
         self._load({stream_id: kind for stream_id, kind in streams.items() if stream_id not in self.memory.states})
 
     def _load(self, kinds: Mapping[UUID, str]) -> None:
-        histories = self.tx.load(list(kinds)) if kinds else {}
+        if not kinds:
+            return
+        histories = self.tx.load(list(kinds))
         for stream_id, kind in kinds.items():
             try:
                 self.memory.states[stream_id] = RECORDS[kind].remember(histories.get(stream_id, ()), stream_id)
@@ -149,16 +150,21 @@ class Unit:
         if order.command_id is None:
             return None
         twin = self._by_command_id.get(order.command_id)
-        stored = self._stored.get(order.command_id)
-        if twin is not None:
-            before = self._commits[twin].fingerprint
-        elif stored is not None:
-            before = stored.fingerprint
-        else:
+        first = self._commits[twin] if twin is not None else self._stored.get(order.command_id)
+        if first is None:
             return None
-        if before != fingerprint:
+        if first.fingerprint != fingerprint:
             raise CommandIdReused
-        return Pending(twin, repeated=True) if stored is None and twin is not None else _again(order.command_id, stored)
+        if isinstance(first, StoredReceipt):
+            return Receipt(
+                command_id=order.command_id,
+                stream_id=first.stream_id,
+                version=first.version,
+                position=first.position,
+                event_ids=first.event_ids,
+                repeated=True,
+            )
+        return Pending(self._by_command_id[order.command_id], repeated=True)
 
     def _commit(self, message: Message, fingerprint: bytes, staged: Memory) -> Pending:
         order, target = message.order, getattr(message.command, message.registered.refs[0][0])
@@ -227,14 +233,3 @@ class Unit:
             event_ids=tuple(event.id for event in commit.events),
             repeated=decided.repeated,
         )
-
-
-def _again(command_id: str, stored: Any) -> Receipt:
-    return Receipt(
-        command_id=command_id,
-        stream_id=stored.stream_id,
-        version=stored.version,
-        position=stored.position,
-        event_ids=stored.event_ids,
-        repeated=True,
-    )

@@ -389,7 +389,7 @@ def assign(deal: Opportunity, *, owner_id: str, team: str | None) -> list[Event]
     """Give the deal to another owner or team."""
     if (deal.owner_id, deal.team) == (owner_id, team):
         return []
-    keys = {**deal.keys, "owner_id": owner_id, "team": team}
+    keys = replace(deal, owner_id=owner_id, team=team).keys
     return [OpportunityAssigned(**keys, previous_owner_id=deal.owner_id, previous_team=deal.team)]
 
 
@@ -409,5 +409,3 @@ def note_competitor(deal: Opportunity, *, competitor: str) -> list[Event]:
     if competitor in deal.competitors:
         return []
     return [OpportunityCompetitorNoted(**deal.keys, competitor=competitor)]
-
-
