@@ -104,7 +104,7 @@ def imported(package: Path) -> Iterator[tuple[Path, str]]:
 
 
 def top(module: str) -> str:
-    return module.split(".")[0]
+    return module.split(".", maxsplit=1)[0]
 
 
 def test_domain_imports_nothing_but_the_standard_library(root: Path) -> None:
