@@ -38,7 +38,7 @@ test: $(READY) ## run all tests
 check: $(READY) ## lint, formatting, types, directions of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/basedpyright
+	$(BIN)/basedpyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports --no-cache
 
 format: $(READY) ## format and mend what can be mended mechanically
