@@ -13,7 +13,16 @@ def ext(number: object) -> dict[str, str]:
     return {"source": "test", "id": str(number)}
 
 
-def order(name: str, /, *, command_id: str | None = None, at: datetime | None = None, report: bool = False, version: int | None = None, **data: Any) -> Order:
+def order(
+    name: str,
+    /,
+    *,
+    command_id: str | None = None,
+    at: datetime | None = None,
+    report: bool = False,
+    version: int | None = None,
+    **data: Any,
+) -> Order:
     """An order for the command `name` with its fields as keywords."""
     return Order(
         name=name,
@@ -69,5 +78,12 @@ CUSTOMER = order("register_customer", customer_id=ext("acme"), kind="company", n
 
 def deal(number: object, **data: Any) -> Order:
     """Open a deal with Acme in the pipeline above."""
-    given = {"opportunity_id": ext(number), "customer_id": ext("acme"), "pipeline_id": ext("sales"), "name": "Deal", "owner_id": "ana", **data}
+    given = {
+        "opportunity_id": ext(number),
+        "customer_id": ext("acme"),
+        "pipeline_id": ext("sales"),
+        "name": "Deal",
+        "owner_id": "ana",
+        **data,
+    }
     return order("open_opportunity", **given)

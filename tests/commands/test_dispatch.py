@@ -74,7 +74,9 @@ def test_an_atomic_batch_is_applied_whole_or_not_at_all(desk: Desk) -> None:
     outcomes = desk.dispatcher.execute([deal(1), order("win_opportunity", opportunity_id=ext(9))], atomic=True)
     assert [refusal(outcome) for outcome in outcomes] == ["batch.not_applied", "opportunity.unknown"]
     assert len(desk.log.events) == events
-    assert [receipt(o).version for o in desk.dispatcher.execute([deal(1), order("win_opportunity", opportunity_id=ext(1))], atomic=True)] == [1, 2]
+    assert [
+        receipt(o).version for o in desk.dispatcher.execute([deal(1), order("win_opportunity", opportunity_id=ext(1))], atomic=True)
+    ] == [1, 2]
 
 
 def test_an_atomic_batch_with_a_misshapen_order_is_not_applied(desk: Desk) -> None:
@@ -176,7 +178,13 @@ def test_when_the_log_cannot_write_nothing_is_remembered_either() -> None:
 
 
 def test_retiring_a_stage_moves_its_open_deals_with_it(desk: Desk) -> None:
-    desk.give(deal(1), deal(2), deal(3), order("win_opportunity", opportunity_id=ext(2)), order("move_opportunity", opportunity_id=ext(3), to_stage="Offer"))
+    desk.give(
+        deal(1),
+        deal(2),
+        deal(3),
+        order("win_opportunity", opportunity_id=ext(2)),
+        order("move_opportunity", opportunity_id=ext(3), to_stage="Offer"),
+    )
     assert desk.refuse(order("retire_stage", pipeline_id=ext("sales"), stage="Lead")) == "stage.in_use"
     desk.give(deal(4), order("retire_stage", pipeline_id=ext("sales"), stage="Lead", deals_go_to="Offer"))
     types = [stored.event.type for stored in desk.log.events[-3:]]

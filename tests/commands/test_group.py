@@ -78,8 +78,7 @@ def test_many_threads_are_all_answered(group: GroupCommit) -> None:
     answered: list[int] = []
 
     def work(worker: int) -> None:
-        for number in range(20):
-            answered.append(receipt(group.submit([deal(f"{worker}-{number}")]).result()[0]).position)
+        answered.extend(receipt(group.submit([deal(f"{worker}-{number}")]).result()[0]).position for number in range(20))
 
     threads = [Thread(target=work, args=(worker,)) for worker in range(8)]
     for thread in threads:

@@ -1,0 +1,1 @@
+"""Daybook's figures, each measured beside its baseline in the same run."""
