@@ -4,9 +4,20 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parents[1]
 SOAK = os.environ.get("DAYBOOK_SOAK") == "1"
+
+# Machines that run tests are shared and slow, so no example is held to a time; CI tries the same examples each time, others look further.
+settings.register_profile(
+    "daybook",
+    deadline=None,
+    derandomize=bool(os.environ.get("CI")),
+    max_examples=1000 if SOAK else 100,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("daybook")
 
 
 @pytest.fixture(scope="session")
