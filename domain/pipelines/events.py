@@ -41,6 +41,8 @@ class StageAdded(PipelineEvent):
     type: ClassVar[str] = "pipeline.stage_added"
     stage: str
     place: int
+    stages: tuple[str, ...]
+    """All stages of the pipeline in their order afterwards."""
     status: str
     probability: int
     """Per cent, 0 to 100."""
@@ -65,6 +67,8 @@ class StageMoved(PipelineEvent):
     stage: str
     place: int
     previous_place: int
+    stages: tuple[str, ...]
+    """All stages of the pipeline in their order afterwards."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,11 @@ class Pipeline:
     name: str
     stages: tuple[Stage, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The stages' names in their order."""
+        return tuple(stage.name for stage in self.stages)
+
     def stage(self, name: str) -> Stage:
         """The stage of that name, retired or not. Raises NotFound `stage.unknown`."""
         for stage in self.stages:
@@ -107,7 +112,9 @@ def _with_stage(pipeline: Pipeline, name: str, **changes: object) -> Pipeline:
     return replace(pipeline, stages=stages)
 
 
-def define(pipeline: Pipeline | None, *, pipeline_id: UUID, name: str, stages: Sequence[StageTerms], external: ExternalId | None) -> list[Event]:
+def define(
+    pipeline: Pipeline | None, *, pipeline_id: UUID, name: str, stages: Sequence[StageTerms], external: ExternalId | None
+) -> list[Event]:
     """Set a pipeline up with its stages in order."""
     if pipeline is not None:
         raise RuleViolation("pipeline.exists", "a pipeline with this id exists already; add stages to it instead")
@@ -125,14 +132,16 @@ def define(pipeline: Pipeline | None, *, pipeline_id: UUID, name: str, stages: S
         external_source=external.source if external else None,
         external_id=external.id if external else None,
     )
-    return [defined, *(_added(pipeline_id, stage, place) for place, stage in enumerate(stages))]
+    names = tuple(stage.name for stage in stages)
+    return [defined, *(_added(pipeline_id, names[:place], stage, place) for place, stage in enumerate(stages))]
 
 
-def _added(pipeline_id: UUID, stage: StageTerms, place: int) -> StageAdded:
+def _added(pipeline_id: UUID, others: tuple[str, ...], stage: StageTerms, place: int) -> StageAdded:
     return StageAdded(
         pipeline_id=pipeline_id,
         stage=stage.name,
         place=place,
+        stages=(*others[:place], stage.name, *others[place:]),
         status=stage.status,
         probability=stage.probability,
         rotting_days=stage.rotting_days,
@@ -164,7 +173,7 @@ def add_stage(pipeline: Pipeline, *, stage: StageTerms, place: int | None) -> li
         place = sum(other.status == OPEN for other in pipeline.stages) if stage.status == OPEN else len(pipeline.stages)
     if place > len(pipeline.stages):
         raise RuleViolation("stage.place", f"places go from 0 to {len(pipeline.stages)}")
-    return [_added(pipeline.id, stage, place)]
+    return [_added(pipeline.id, pipeline.names, stage, place)]
 
 
 def rename_stage(pipeline: Pipeline, *, stage: str, label: str) -> list[Event]:
@@ -182,7 +191,9 @@ def move_stage(pipeline: Pipeline, *, stage: str, place: int) -> list[Event]:
         raise RuleViolation("stage.place", f"places go from 0 to {len(pipeline.stages) - 1}")
     if place == previous:
         return []
-    return [StageMoved(pipeline_id=pipeline.id, stage=stage, place=place, previous_place=previous)]
+    others = tuple(name for name in pipeline.names if name != stage)
+    order = (*others[:place], stage, *others[place:])
+    return [StageMoved(pipeline_id=pipeline.id, stage=stage, place=place, previous_place=previous, stages=order)]
 
 
 def change_stage_terms(pipeline: Pipeline, *, stage: str, probability: int, rotting_days: int | None) -> list[Event]:

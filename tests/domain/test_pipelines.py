@@ -19,11 +19,20 @@ ID = UUID(int=1)
 DEFINED = PipelineDefined(pipeline_id=ID, name="Sales", external_source=None, external_id=None)
 
 
-def added(stage: str, place: int, status: str = "open", probability: int = 0) -> StageAdded:
-    return StageAdded(pipeline_id=ID, stage=stage, place=place, status=status, probability=probability, rotting_days=None)
+def added(
+    stage: str, place: int, status: str = "open", probability: int = 0, *, others: tuple[str, ...] = ("Lead", "Offer", "Won", "Lost")
+) -> StageAdded:
+    stages = (*others[:place], stage, *others[place:])
+    return StageAdded(pipeline_id=ID, stage=stage, place=place, stages=stages, status=status, probability=probability, rotting_days=None)
 
 
-SALES = (DEFINED, added("Lead", 0), added("Offer", 1), added("Won", 2, "won", 100), added("Lost", 3, "lost"))
+SALES = (
+    DEFINED,
+    added("Lead", 0, others=()),
+    added("Offer", 1, others=("Lead",)),
+    added("Won", 2, "won", 100, others=("Lead", "Offer")),
+    added("Lost", 3, "lost", others=("Lead", "Offer", "Won")),
+)
 TERMS = [StageTerms("Lead"), StageTerms("Offer"), StageTerms("Won", "won", 100), StageTerms("Lost", "lost")]
 
 
@@ -71,7 +80,7 @@ def test_renaming_a_stage_changes_its_label_and_not_the_name_that_deals_know() -
 
 
 def test_moving_a_stage_changes_the_order() -> None:
-    moved = StageMoved(pipeline_id=ID, stage="Offer", place=0, previous_place=1)
+    moved = StageMoved(pipeline_id=ID, stage="Offer", place=0, previous_place=1, stages=("Offer", "Lead", "Won", "Lost"))
     given(pipeline.evolve, *SALES).when(pipeline.move_stage, stage="Offer", place=0).then(moved)
     after = given(pipeline.evolve, *SALES, moved)
     assert [stage.name for stage in after.state.stages] == ["Offer", "Lead", "Won", "Lost"]
