@@ -1,9 +1,9 @@
 """All commands, gathered: importing this page fills the registry."""
 
-from commands import opportunities, pipelines
+from commands import contacts, customers, interactions, opportunities, pipelines, requests, surveys
 from commands.registry import COMMANDS
 
-PAGES = (pipelines, opportunities)
+PAGES = (customers, contacts, interactions, pipelines, opportunities, requests, surveys)
 """The modules that hold the commands, in the order of the reference page."""
 
 __all__ = ["COMMANDS", "PAGES"]

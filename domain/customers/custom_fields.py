@@ -20,8 +20,8 @@ class CustomField:
     value: str | None
 
 
-def canonical(kind: FieldKind, text: str) -> str:
-    """The one spelling of a value: plain decimal, `yes`/`no`, YYYY-MM-DD. Raises RuleViolation `custom_field.value`."""
+def canonical(kind: str, text: str) -> str:
+    """The one spelling of a value: plain decimal, `yes`/`no`, YYYY-MM-DD. Raises RuleViolation `custom_field.value` or `.kind`."""
     match kind:
         case "text":
             return text
@@ -33,6 +33,8 @@ def canonical(kind: FieldKind, text: str) -> str:
             return _YES_NO[text.lower()]
         case "date":
             return _date(text)
+        case _:
+            raise RuleViolation("custom_field.kind", f"a custom field is text, number, yes_no or date, not {kind}")
 
 
 def _number(text: str) -> str:
