@@ -55,7 +55,7 @@ class Outcome:
         assert self.broken == codes
         return self
 
-    def has(self, kind: type[Event], **fields: object) -> "Outcome":
+    def has(self, kind: type[Event], /, **fields: object) -> "Outcome":
         """Among the events one of this class with these fields."""
         found = [event for event in self.events if isinstance(event, kind)]
         assert any(all(getattr(event, name) == value for name, value in fields.items()) for event in found), self.events
@@ -85,16 +85,16 @@ class History:
             fact = each if isinstance(each, Told) else Told(each, AT)
             self.state = evolve(self.state, fact.event, fact.at)
 
-    def when(self, decide: Callable[..., list[Event]], **values: object) -> Outcome:
+    def when(self, decide: Callable[..., list[Event]], /, **values: object) -> Outcome:
         """Ask for a decision that has no rules a report may break."""
         return _outcome(lambda: decide(self.state, **values), Rules())
 
-    def asked(self, decide: Callable[..., list[Event]], **values: object) -> Outcome:
+    def asked(self, decide: Callable[..., list[Event]], /, **values: object) -> Outcome:
         """Ask for a decision under its rules."""
         rules = Rules()
         return _outcome(lambda: decide(self.state, rules, **values), rules)
 
-    def reported(self, decide: Callable[..., list[Event]], **values: object) -> Outcome:
+    def reported(self, decide: Callable[..., list[Event]], /, **values: object) -> Outcome:
         """Report that it happened, rules or not."""
         rules = Rules(reporting=True)
         return _outcome(lambda: decide(self.state, rules, **values), rules)
