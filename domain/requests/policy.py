@@ -36,5 +36,5 @@ COMPLAINTS = Policy("complaint", {URGENT: _times(1, 4), HIGH: _times(2, 12), NOR
 
 
 def policy_for(category: str) -> Policy:
-    """The policy that a request of that category stands under."""
-    return COMPLAINTS if category == COMPLAINT else STANDARD
+    """The policy that a request of that category stands under, however its name is capitalised."""
+    return COMPLAINTS if category.casefold() == COMPLAINT else STANDARD
