@@ -1,5 +1,6 @@
 """Commands on interactions: log what took place, correct it, retract it."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -26,6 +27,7 @@ from domain.values import happened
 
 Participant = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Participants = Annotated[tuple[Participant, ...], Field(max_length=MOST_PARTICIPANTS)]
+Moment = Annotated[Instant, Field(ge=datetime(1900, 1, 1, tzinfo=UTC))]
 Seconds = Annotated[int, Field(ge=0, le=LONGEST_SECONDS)]
 
 
@@ -59,7 +61,7 @@ class CorrectInteraction(Command):
     """Another kind; null leaves it as it is."""
     direction: Direction | None = None
     """Another direction; null leaves it as it is."""
-    happened_at: Instant | None = None
+    happened_at: Moment | None = None
     """When it really took place; null leaves it as it is."""
     duration_seconds: Seconds | None = None
     subject: ShortText | None = None
