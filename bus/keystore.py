@@ -1,0 +1,191 @@
+"""Where wrapped keys lie: a SQLite file of their own, or a schema of their own in PostgreSQL; apart from the log and its backups."""
+
+import sqlite3
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, LiteralString
+
+import psycopg
+
+from bus.errors import LogUnavailable
+from bus.stamp import Stamp
+from bus.vault import KeyStore, Vault
+
+_STAMP: Final = Stamp(b"DBKY", 1, "key store")
+_BUSY_SECONDS: Final = 30.0
+_CHUNK: Final = 500
+_ADVISORY_LOCK: Final = int.from_bytes(_STAMP.letters, "big")
+
+
+def open_vault(place: str | Path, master: bytes) -> Vault:
+    """The vault at a path (SQLite file) or `postgresql://…` address, begun when there is none.
+
+    Raises WrongMasterKey, ForeignLog or LogUnavailable.
+    """
+    address = str(place)
+    store: KeyStore = PostgresKeyStore(address) if address.startswith(("postgresql://", "postgres://")) else SQLiteKeyStore(address)
+    try:
+        return Vault(store, master)
+    except BaseException:
+        store.close()
+        raise
+
+
+@contextmanager
+def _available() -> Generator[None]:
+    try:
+        yield
+    except (sqlite3.Error, psycopg.Error) as error:
+        raise LogUnavailable("keys.unavailable", f"the keys of persons could not be read or written ({error})") from error
+
+
+class SQLiteKeyStore:
+    """Keys in a file; deleted ones are overwritten in the file and its write-ahead log. Use it from one thread at a time."""
+
+    def __init__(self, path: str) -> None:
+        with _available():
+            self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+            try:
+                self._begin()
+            except BaseException:
+                self._connection.close()
+                raise
+
+    def _begin(self) -> None:
+        connection = self._connection
+        _STAMP.check(connection)
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+            connection.execute(f"PRAGMA {pragma}")
+        with self._writing():
+            connection.execute("CREATE TABLE IF NOT EXISTS persons (person BLOB PRIMARY KEY, wrapped BLOB) WITHOUT ROWID")
+            connection.execute("CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
+            connection.execute("INSERT OR IGNORE INTO facts VALUES ('deletions', 0)")
+            _STAMP.put(connection)
+
+    @contextmanager
+    def _writing(self) -> Generator[sqlite3.Connection]:
+        with _available():
+            self._connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._connection
+                self._connection.execute("COMMIT")
+            except BaseException:
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
+                raise
+
+    def root(self, proposed: bytes) -> bytes:
+        """The store's own wrapped secret; `proposed` becomes it in a new store."""
+        with self._writing() as connection:
+            connection.execute("INSERT OR IGNORE INTO facts VALUES ('root', ?)", (proposed,))
+            return bytes(connection.execute("SELECT value FROM facts WHERE name = 'root'").fetchone()[0])
+
+    def find(self, persons: Sequence[bytes]) -> Mapping[bytes, bytes | None]:
+        """The wrapped keys of those persons that have or had one."""
+        with _available():
+            return self._find(persons)
+
+    def _find(self, persons: Sequence[bytes]) -> dict[bytes, bytes | None]:
+        found: dict[bytes, bytes | None] = {}
+        for start in range(0, len(persons), _CHUNK):
+            chunk = persons[start : start + _CHUNK]
+            marks = ",".join("?" * len(chunk))
+            found.update(self._connection.execute(f"SELECT person, wrapped FROM persons WHERE person IN ({marks})", chunk))  # noqa: S608 - question marks only
+        return found
+
+    def add(self, keys: Mapping[bytes, bytes]) -> Mapping[bytes, bytes | None]:
+        """Store keys durably for persons that have none yet; what holds for each person now."""
+        with self._writing() as connection:
+            before = connection.total_changes
+            connection.executemany("INSERT OR IGNORE INTO persons VALUES (?, ?)", keys.items())
+            all_new = connection.total_changes - before == len(keys)
+            return dict(keys) if all_new else self._find(list(keys))
+
+    def delete(self, person: bytes) -> None:
+        """Overwrite the person's key, and keep in mind that there shall be none again."""
+        with self._writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO persons VALUES (?, NULL)", (person,))
+            connection.execute("UPDATE facts SET value = value + 1 WHERE name = 'deletions'")
+        with _available():
+            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def deletions(self) -> int:
+        """A number that grows with every deletion."""
+        with _available():
+            return int(self._connection.execute("SELECT value FROM facts WHERE name = 'deletions'").fetchone()[0])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._connection.close()
+
+
+class PostgresKeyStore:
+    """Keys in the schema `daybook_keys`; use it from one thread at a time. A lost connection is opened again with the next call."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: psycopg.Connection | None = None
+        with self._writing() as connection:
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
+            connection.execute("CREATE SCHEMA IF NOT EXISTS daybook_keys")
+            connection.execute("CREATE TABLE IF NOT EXISTS daybook_keys.persons (person bytea PRIMARY KEY, wrapped bytea)")
+            connection.execute("CREATE TABLE IF NOT EXISTS daybook_keys.facts (name text PRIMARY KEY, secret bytea, number bigint)")
+            connection.execute("INSERT INTO daybook_keys.facts VALUES ('deletions', NULL, 0) ON CONFLICT DO NOTHING")
+
+    @contextmanager
+    def _writing(self) -> Generator[psycopg.Connection]:
+        with _available():
+            if self._connection is None or self._connection.closed:
+                self._connection = psycopg.connect(self._url)
+            with self._connection.transaction():
+                yield self._connection
+
+    def root(self, proposed: bytes) -> bytes:
+        """The store's own wrapped secret; `proposed` becomes it in a new store."""
+        with self._writing() as connection:
+            connection.execute("INSERT INTO daybook_keys.facts VALUES ('root', %s, 0) ON CONFLICT DO NOTHING", (proposed,))
+            return bytes(self._fact(connection, "SELECT secret FROM daybook_keys.facts WHERE name = 'root'"))
+
+    def find(self, persons: Sequence[bytes]) -> Mapping[bytes, bytes | None]:
+        """The wrapped keys of those persons that have or had one."""
+        with self._writing() as connection:
+            return self._find(connection, persons)
+
+    @staticmethod
+    def _find(connection: psycopg.Connection, persons: Sequence[bytes]) -> dict[bytes, bytes | None]:
+        rows = connection.execute("SELECT person, wrapped FROM daybook_keys.persons WHERE person = ANY(%s)", (list(persons),))
+        return {bytes(person): None if wrapped is None else bytes(wrapped) for person, wrapped in rows}
+
+    def add(self, keys: Mapping[bytes, bytes]) -> Mapping[bytes, bytes | None]:
+        """Store keys durably for persons that have none yet; what holds for each person now."""
+        with self._writing() as connection:
+            connection.execute("SET LOCAL synchronous_commit = on")
+            added = connection.execute(
+                "INSERT INTO daybook_keys.persons SELECT * FROM unnest(%s::bytea[], %s::bytea[]) ON CONFLICT DO NOTHING",
+                (list(keys), list(keys.values())),
+            )
+            return dict(keys) if added.rowcount == len(keys) else self._find(connection, list(keys))
+
+    def delete(self, person: bytes) -> None:
+        """Delete the person's key, and keep in mind that there shall be none again; VACUUM overwrites it on the disk."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT INTO daybook_keys.persons VALUES (%s, NULL) ON CONFLICT (person) DO UPDATE SET wrapped = NULL", (person,)
+            )
+            connection.execute("UPDATE daybook_keys.facts SET number = number + 1 WHERE name = 'deletions'")
+
+    def deletions(self) -> int:
+        """A number that grows with every deletion."""
+        with self._writing() as connection:
+            return int(self._fact(connection, "SELECT number FROM daybook_keys.facts WHERE name = 'deletions'"))
+
+    @staticmethod
+    def _fact(connection: psycopg.Connection, query: LiteralString) -> Any:
+        row = connection.execute(query).fetchone()
+        return row[0] if row else None
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()

@@ -1,0 +1,154 @@
+"""The log: the events of all records in one order, in a SQLite file or in PostgreSQL, with the feed that hands them out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Final, Protocol
+from uuid import UUID
+
+import pyarrow as pa
+
+from bus import arrow, postgres, sqlite
+from bus.catalogue import TODAY, Catalogue
+from bus.codec import Codec, KeyRing
+from bus.failures import translated
+from bus.transaction import Rows, Transaction
+from bus.waiting import Bell
+from domain.envelope import StoredEvent
+
+LAST: Final = 2**63 - 1
+
+
+class Recorder(Protocol):
+    """What both databases' recorders offer to the feed; a row is position, stream, version, type, state."""
+
+    def head(self) -> int: ...
+    def after(self, position: int, upto: int, limit: int) -> list[tuple[int, str, int, str, str]]: ...
+    def stream(self, stream_id: str) -> list[tuple[int, str, int, str, str]]: ...
+
+
+class Log(ABC):
+    """Fulfils `commands.log.EventLog` and offers the feed; for any number of threads.
+
+    Everything raises LogUnavailable when the database cannot be reached, read or written, and whatever reads events
+    raises UnknownEventType or CorruptHistory rather than skip one.
+    """
+
+    def __init__(self, recorder: Recorder, keys: KeyRing, catalogue: Catalogue) -> None:
+        self._recorder = recorder
+        self._keys = keys
+        self._codec = Codec(catalogue)
+        self._bell = Bell(self.head)
+
+    @abstractmethod
+    def _writing(self) -> AbstractContextManager[Rows]:
+        """The tables within a transaction that is the only writing one; committed durably when left without an exception."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of the database; those who wait are woken."""
+
+    @contextmanager
+    def transaction(self) -> Generator[Transaction]:
+        """Become the only writer; waits for others. Leaving the context commits durably, an exception rolls back."""
+        with translated(), self._writing() as rows:
+            transaction = Transaction(rows, self._codec, self._keys)
+            yield transaction
+        self._bell.ring(transaction.head)
+
+    def head(self) -> int:
+        """The last position, 0 for an empty log."""
+        with translated():
+            return self._recorder.head()
+
+    def read(self, after: int, limit: int) -> list[StoredEvent]:
+        """At most `limit` events after position `after`, in order; there are never any to come at or before the last one returned."""
+        with translated():
+            rows = self._recorder.after(after, LAST, limit)
+        return [self._codec.stored(*row) for row in rows]
+
+    def read_stream(self, stream_id: UUID) -> list[StoredEvent]:
+        """A stream's events in order; none when there is no such stream."""
+        with translated():
+            rows = self._recorder.stream(str(stream_id))
+        return [self._codec.stored(*row) for row in rows]
+
+    def wait(self, after: int, timeout: float) -> bool:
+        """Whether there are events after position `after`, as soon as there are or after `timeout` seconds.
+
+        Appends of this process wake at once, those of others are noticed within about 20 ms.
+        """
+        return self._bell.wait(after, timeout)
+
+    def arrow(self, after: int, upto: int) -> pa.RecordBatchReader:
+        """The events after position `after` up to `upto` as batches of `bus.arrow.SCHEMA`, in order and in today's shapes."""
+        return arrow.reader(self._batches(after, upto), self._codec)
+
+    def _batches(self, after: int, upto: int) -> Iterator[pa.RecordBatch]:
+        while after < upto:
+            with translated():
+                rows = self._recorder.after(after, upto, arrow.BATCH_ROWS)
+            if not rows:
+                return
+            yield arrow.batch_of(rows)
+            after = rows[-1][0]
+
+
+class SQLiteLog(Log):
+    """A log in a file, begun when there is none. Raises ForeignLog for a file that is no log or a newer one."""
+
+    def __init__(self, path: str | Path, vault: KeyRing, *, catalogue: Catalogue = TODAY) -> None:
+        self._datastore = sqlite.Datastore(str(path))
+        recorder = sqlite.Recorder(self._datastore)
+        super().__init__(recorder, vault, catalogue)
+        try:
+            with translated():
+                recorder.create_table()
+        except BaseException:
+            self._datastore.close()
+            raise
+
+    @contextmanager
+    def _writing(self) -> Generator[sqlite.SQLiteRows]:
+        with self._datastore.transaction(commit=True) as cursor:
+            yield sqlite.SQLiteRows(cursor.sqlite_cursor)
+
+    def close(self) -> None:
+        """Let go of the file; those who wait are woken."""
+        self._bell.silence()
+        self._datastore.close()
+
+
+class PostgresLog(Log):
+    """A log in the schema `daybook` of a database, begun when there is none. Raises ForeignLog when that schema is another's or newer."""
+
+    def __init__(self, url: str, vault: KeyRing, *, catalogue: Catalogue = TODAY) -> None:
+        self._datastore = postgres.Datastore(url)
+        try:
+            with translated():
+                postgres.make_schema(self._datastore)
+                self._rows = postgres.Recorder(self._datastore)
+                self._rows.create_table()
+        except BaseException:
+            self._datastore.close()
+            raise
+        super().__init__(self._rows, vault, catalogue)
+
+    @contextmanager
+    def _writing(self) -> Generator[postgres.PostgresRows]:
+        with self._datastore.writing(self._rows.lock_table_statements) as connection:
+            yield postgres.PostgresRows(connection)
+
+    def close(self) -> None:
+        """Let go of the connections; those who wait are woken."""
+        self._bell.silence()
+        self._datastore.close()
+
+
+def open_log(place: str | Path, vault: KeyRing, *, catalogue: Catalogue = TODAY) -> Log:
+    """The log at a path (SQLite file) or `postgresql://…` address, begun when there is none. Raises ForeignLog or LogUnavailable."""
+    address = str(place)
+    if address.startswith(("postgresql://", "postgres://")):
+        return PostgresLog(address, vault, catalogue=catalogue)
+    return SQLiteLog(address, vault, catalogue=catalogue)

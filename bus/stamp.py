@@ -1,0 +1,39 @@
+"""The stamp in a SQLite file's header that says whose file it is and in which version."""
+
+import sqlite3
+from dataclasses import dataclass
+
+from bus.errors import ForeignLog
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """`application_id` as four letters, `version` of the tables, `what` such a file is called in messages."""
+
+    letters: bytes
+    version: int
+    what: str
+
+    def check(self, connection: sqlite3.Connection) -> None:
+        """Raises ForeignLog unless the file is empty or ours, in this version or an older one."""
+        try:
+            letters = _number(connection, "PRAGMA application_id").to_bytes(4, "big", signed=True)
+            version = _number(connection, "PRAGMA user_version")
+            tables = _number(connection, "SELECT count(*) FROM sqlite_master")
+        except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
+                raise ForeignLog("log.foreign", f"this file is no {self.what}, nor any SQLite database") from error
+            raise
+        if letters != self.letters and (tables or any(letters)):
+            raise ForeignLog("log.foreign", f"this file is no {self.what}; give the path of one, or of a file that does not exist yet")
+        if version > self.version:
+            raise ForeignLog("log.newer", f"this {self.what} was written by a newer version of Daybook; run that one")
+
+    def put(self, connection: sqlite3.Connection) -> None:
+        """Mark the file as ours; part of the open transaction."""
+        connection.execute(f"PRAGMA application_id = {int.from_bytes(self.letters, 'big')}")
+        connection.execute(f"PRAGMA user_version = {self.version}")
+
+
+def _number(connection: sqlite3.Connection, question: str) -> int:
+    return int(connection.execute(question).fetchone()[0])

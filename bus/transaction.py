@@ -1,0 +1,186 @@
+"""One writer's turn at the log: loads, checks and appends; the same for every database."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+from uuid import UUID
+
+from bus.codec import Codec, Keys, KeyRing
+from bus.errors import ConcurrencyConflict
+from bus.failures import translated
+from commands.log import Commit, StoredReceipt
+from domain.envelope import NewEvent
+from domain.event import Event
+
+
+class EventRow(NamedTuple):
+    """A row of `stored_events`."""
+
+    position: int
+    stream_id: str
+    version: int
+    type: str
+    state: str
+
+
+class ReceiptRow(NamedTuple):
+    """A row of `receipts`; its `events` lie contiguous up to `position`."""
+
+    command_id: str
+    fingerprint: bytes
+    stream_id: str
+    version: int
+    position: int
+    events: int
+
+
+class PlaceRow(NamedTuple):
+    """A row of `claims` or `links`."""
+
+    kind: str
+    key: str
+    stream_id: str
+
+
+class Rows(Protocol):
+    """The tables, while we are their only writer; each database has its own."""
+
+    def head(self) -> int:
+        """The last position, 0 when there is none."""
+        ...
+
+    def streams_since(self, position: int) -> Iterable[str]:
+        """The streams with events after `position`."""
+        ...
+
+    def events(self, streams: Sequence[str]) -> Iterable[tuple[str, str, str]]:
+        """Stream, type and state of those streams' events, ordered by version within each stream."""
+        ...
+
+    def versions(self, streams: Sequence[str]) -> Iterable[tuple[str, int]]:
+        """The version of each of those streams that has events."""
+        ...
+
+    def receipts(self, command_ids: Sequence[str]) -> Iterable[tuple[ReceiptRow, Sequence[str]]]:
+        """The receipts of those commands with the ids of their events."""
+        ...
+
+    def claims(self, kind: str, keys: Sequence[str]) -> Iterable[tuple[str, str]]:
+        """Key and stream of the claims of that kind."""
+        ...
+
+    def links(self, kind: str, key: str) -> Iterable[str]:
+        """The streams linked to (kind, key), oldest first."""
+        ...
+
+    def insert(
+        self, events: Sequence[EventRow], receipts: Sequence[ReceiptRow], claims: Sequence[PlaceRow], links: Sequence[PlaceRow]
+    ) -> None:
+        """Insert all; a link that exists is left as it is."""
+        ...
+
+
+class Transaction:
+    """Fulfils `commands.log.LogTransaction` on the rows of a database."""
+
+    def __init__(self, rows: Rows, codec: Codec, keys: KeyRing) -> None:
+        self._rows = rows
+        self._codec = codec
+        self._keys = keys
+        self._head = rows.head()
+        self._versions: dict[UUID, int] = {}
+
+    @property
+    def head(self) -> int:
+        """The last position, 0 for an empty log."""
+        return self._head
+
+    def streams_since(self, position: int) -> set[UUID]:
+        """The streams that have events after `position`."""
+        with translated():
+            return {UUID(stream) for stream in self._rows.streams_since(position)}
+
+    def load(self, stream_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[tuple[Event, datetime]]]:
+        """Each stream's events in order with their occurred_at. Raises UnknownEventType or CorruptHistory."""
+        asked = {str(stream_id): stream_id for stream_id in stream_ids}
+        streams: dict[UUID, list[tuple[Event, datetime]]] = {}
+        with translated():
+            rows = self._rows.events(list(asked)) if asked else ()
+            for stream, event_type, state in rows:
+                streams.setdefault(asked[stream], []).append(self._codec.decode(event_type, state))
+        for stream_id in asked.values():
+            self._versions[stream_id] = len(streams.get(stream_id, ()))
+        return streams
+
+    def receipts(self, command_ids: Sequence[str]) -> Mapping[str, StoredReceipt]:
+        """The receipts of those of the commands that have been accepted before."""
+        with translated():
+            found = list(self._rows.receipts(command_ids)) if command_ids else []
+        return {
+            row.command_id: StoredReceipt(
+                fingerprint=row.fingerprint,
+                stream_id=UUID(row.stream_id),
+                version=row.version,
+                position=row.position,
+                event_ids=tuple(UUID(event_id) for event_id in event_ids),
+            )
+            for row, event_ids in found
+        }
+
+    def claimed(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], UUID]:
+        """Who holds each (kind, key); unclaimed ones are left out."""
+        kinds: dict[str, list[str]] = {}
+        for kind, key in keys:
+            kinds.setdefault(kind, []).append(key)
+        with translated():
+            return {(kind, key): UUID(stream) for kind, asked in kinds.items() for key, stream in self._rows.claims(kind, asked)}
+
+    def linked(self, kind: str, key: str) -> Sequence[UUID]:
+        """The streams linked to (kind, key), oldest first."""
+        with translated():
+            return [UUID(stream) for stream in self._rows.links(kind, key)]
+
+    def append(self, commits: Sequence[Commit]) -> Sequence[int]:
+        """Write all commits; the position of each one's last event (the head where it has none).
+
+        Raises ConcurrencyConflict when a stream is not at the version before, or a claim or command id is taken.
+        """
+        events = [event for commit in commits for event in commit.events]
+        with translated():
+            self._check_versions(events)
+            persons = self._codec.persons(events)
+            keys = self._keys.keys(persons) if persons else {}
+            event_rows, receipt_rows = self._rows_of(commits, keys)
+            claims = [PlaceRow(claim.kind, claim.key, str(claim.stream_id)) for commit in commits for claim in commit.claims]
+            links = [PlaceRow(link.kind, link.key, str(link.stream_id)) for commit in commits for link in commit.links]
+            self._rows.insert(event_rows, receipt_rows, claims, links)
+        self._head += len(event_rows)
+        return [receipt.position for receipt in receipt_rows]
+
+    def _check_versions(self, events: Sequence[NewEvent]) -> None:
+        versions = self._versions
+        unseen = {event.stream_id for event in events if event.version > 1 and event.stream_id not in versions}
+        if unseen:
+            known = {UUID(stream): version for stream, version in self._rows.versions([str(stream_id) for stream_id in unseen])}
+            versions.update({stream_id: known.get(stream_id, 0) for stream_id in unseen})
+        for event in events:
+            # A first event needs no look-up: were the stream there already, the table's own uniqueness would refuse it.
+            before = versions.get(event.stream_id, 0)
+            if event.version != before + 1:
+                message = f"stream {event.stream_id} is at version {before}; {event.event.type} was decided for version {event.version}"
+                raise ConcurrencyConflict("conflict.version", message)
+            versions[event.stream_id] = event.version
+
+    def _rows_of(self, commits: Sequence[Commit], keys: Keys) -> tuple[list[EventRow], list[ReceiptRow]]:
+        encode = self._codec.encode
+        position = self._head
+        events: list[EventRow] = []
+        receipts: list[ReceiptRow] = []
+        for commit in commits:
+            about = str(commit.stream_id)
+            for event in commit.events:
+                position += 1
+                stream = about if event.stream_id is commit.stream_id else str(event.stream_id)
+                events.append(EventRow(position, stream, event.version, event.event.type, encode(event, keys)))
+            receipts.append(ReceiptRow(commit.command_id, commit.fingerprint, about, commit.version, position, len(commit.events)))
+        return events, receipts
