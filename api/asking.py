@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
+import orjson
 from starlette.types import Receive, Scope, Send
 
 from api.problems import PROBLEM, InvalidRequest, MalformedBody, TooLarge, UnsupportedContent, encode
@@ -16,13 +17,15 @@ from domain.errors import RuleViolation
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 COMMAND_ID: Final = r"^[!-~]{1,200}$"
-ENTITY_TAG: Final = r'^"[0-9]{1,9}"$'
+ENTITY_TAG: Final = r'^("[0-9]{1,9}"|[0-9]{1,9})$'
 RFC_3339: Final = r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$"
 _COMMAND_ID = re.compile(COMMAND_ID)
 _ENTITY_TAG = re.compile(ENTITY_TAG)
 _RFC_3339 = re.compile(RFC_3339, re.ASCII)
 _TRACE_PARENT = re.compile(r"^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
+_FRACTION = re.compile(rb"\d[.eE]")
 EARLIEST_YEAR: Final = 1900
+LARGEST_WHOLE: Final = 2.0**53
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,7 @@ def _version(tag: bytes | None) -> int | None:
     text = tag.decode("latin-1")
     if not _ENTITY_TAG.match(text):
         raise _wrong("If-Match", 'give the version you saw in double quotes, such as "3"')
-    return int(text[1:-1])
+    return int(text.strip('"'))
 
 
 def _trace(traceparent: bytes | None) -> tuple[str | None, str | None]:
@@ -142,6 +145,32 @@ async def read_body(receive: Receive, limit: int) -> bytes:
             return _within(b"".join(chunks), limit)
         message = await receive()
     raise MalformedBody("body.malformed", "the body ended early")
+
+
+def decoded(body: bytes) -> Any:
+    """The JSON value in `body`; 3.0 is the whole number 3, as JSON Schema has it. Raises MalformedBody."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedBody("body.malformed", f"this is not JSON: {error}") from None
+    return _whole(value) if has_fraction(body) else value
+
+
+def has_fraction(body: bytes) -> bool:
+    """Whether some number in this JSON may be written with a point or an exponent (or a text looks like one)."""
+    return _FRACTION.search(body) is not None
+
+
+def _whole(value: Any) -> Any:
+    match value:
+        case float():
+            return int(value) if value.is_integer() and abs(value) < LARGEST_WHOLE else value
+        case dict():
+            return {name: _whole(item) for name, item in cast("dict[str, Any]", value).items()}
+        case list():
+            return [_whole(item) for item in cast("list[Any]", value)]
+        case _:
+            return value
 
 
 def _within(body: bytes, limit: int) -> bytes:

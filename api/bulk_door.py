@@ -1,17 +1,17 @@
 """The door for many commands: `POST /v1/commands` takes a JSON list or NDJSON, all or none of them or each for itself."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Final
 
-import orjson
 from starlette.types import Receive, Scope, Send
 
-from api.asking import JSON, NDJSON, content_type, flag, headers_of, parameters_of, read_body, refuse, respond
+from api.asking import JSON, NDJSON, content_type, decoded, flag, headers_of, parameters_of, read_body, refuse, respond
 from api.command_door import ACTOR, SOURCE, Submit, receipt_body
 from api.lines import Door, parse_line, parse_list
-from api.problems import MalformedBody, TooLarge, describe, encode
+from api.problems import MalformedBody, TooLarge, describe, encode, problem
 from commands.errors import NotApplied
 from commands.order import Order, Outcome, Refusal
 from domain.errors import DaybookError
@@ -20,6 +20,9 @@ DOOR: Final = Door(ACTOR, SOURCE)
 PARAMETERS: Final = frozenset({"atomic"})
 CHUNK: Final = 1_000
 """Commands that one transaction takes when each stands for itself, so that others get their turn in between."""
+
+SHOWN: Final = 100
+"""Refusals of an atomic request that its problem shows."""
 
 Item = Order | DaybookError
 
@@ -59,10 +62,7 @@ class BulkDoor:
             lines = [line for line in body.split(b"\n") if line.strip()]
             self._count(lines)
             return [parse_line(line, DOOR) for line in lines]
-        try:
-            items: Any = orjson.loads(body)
-        except orjson.JSONDecodeError as error:
-            raise MalformedBody("body.malformed", f"the body is not JSON: {error}") from None
+        items = decoded(body)
         if not isinstance(items, list):
             raise MalformedBody("body.malformed", "the body is not a list of commands")
         self._count(items)  # pyright: ignore[reportUnknownArgumentType]
@@ -102,14 +102,9 @@ def _render(outcomes: Sequence[Outcome], media_type: str) -> bytes:
 
 
 def _refused_whole(outcomes: Sequence[Outcome]) -> dict[str, Any]:
-    """The first refusal that is not merely a consequence of another, with the places of all of them."""
-    causes = list(_causes(outcomes))
+    """That nothing was applied, and because of which commands; not those that were refused only because of others."""
+    causes = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Refusal) and not isinstance(outcome.error, NotApplied)]
+    refusals = [{"index": index, "problem": describe(cause.error, cause.command_id)} for index, cause in causes[:SHOWN]]
     index, first = causes[0]
-    refusals = [{"index": at, "problem": describe(cause.error, cause.command_id)} for at, cause in causes[:100]]
-    return {**describe(first.error, first.command_id), "index": index, "refusals": refusals}
-
-
-def _causes(outcomes: Sequence[Outcome]) -> Iterator[tuple[int, Refusal]]:
-    for index, outcome in enumerate(outcomes):
-        if isinstance(outcome, Refusal) and not isinstance(outcome.error, NotApplied):
-            yield index, outcome
+    detail = f"{len(causes)} of {len(outcomes)} commands were refused, so none was applied; the first is number {index}: {first.error.message}"
+    return problem(HTTPStatus.CONFLICT, "batch.not_applied", detail, refusals=refusals)

@@ -1,16 +1,16 @@
 """The door for one command: `POST /v1/commands/{name}`, kept short because every write of every service goes through it."""
 
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol, cast
 
 import orjson
 from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
-from api.asking import JSON, asked, content_type, headers_of, parameters_of, read_body, refuse, respond
-from api.problems import MalformedBody, describe
+from api.asking import JSON, asked, content_type, decoded, has_fraction, headers_of, parameters_of, read_body, refuse, respond
+from api.problems import describe
 from commands.catalogue import COMMANDS
-from commands.errors import UnknownCommand
+from commands.errors import InvalidCommand, UnknownCommand
 from commands.order import Order, Outcome, Receipt, Refusal
 from commands.registry import RegisteredCommand
 from commands.unit import misshapen
@@ -19,6 +19,7 @@ from domain.errors import DaybookError
 ACTOR: Final = "user:local"
 """Who asks, until there are users: somebody on this machine."""
 SOURCE: Final = "api"
+EXACT: Final = 'write a number with a fraction as text, such as "12.50", so that it stays exact'
 PARAMETERS: Final = frozenset({"occurred_at"})
 
 
@@ -71,15 +72,30 @@ class CommandDoor:
 
 def shaped(registered: RegisteredCommand, body: bytes) -> Mapping[str, Any]:
     """A command's data as JSON, which keeps exactly to the published schema. Raises MalformedBody or InvalidCommand."""
+    data = decoded(body)
+    fractions = list(_fractions(data, ())) if has_fraction(body) else ()
+    if fractions:
+        raise InvalidCommand(f"{registered.name} has the wrong shape", [{"loc": place, "msg": EXACT} for place in fractions])
     try:
-        data: Mapping[str, Any] = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise MalformedBody("body.malformed", f"the body is not JSON: {error}") from None
-    try:
-        registered.model.model_validate_json(body, strict=True)
+        registered.model.model_validate_json(orjson.dumps(data), strict=True)
     except ValidationError as error:
         raise misshapen(registered.name, error) from None
-    return data
+    return cast("Mapping[str, Any]", data)
+
+
+def _fractions(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Where there are binary fractions."""
+    match value:
+        case float():
+            yield place
+        case dict():
+            for name, item in cast("dict[str, Any]", value).items():
+                yield from _fractions(item, (*place, name))
+        case list():
+            for index, item in enumerate(cast("list[Any]", value)):
+                yield from _fractions(item, (*place, index))
+        case _:
+            return
 
 
 def receipt_body(receipt: Receipt) -> dict[str, Any]:

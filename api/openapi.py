@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from api.asking import COMMAND_ID, ENTITY_TAG, JSON, NDJSON
 from api.lines import SCHEMA as LINE
 from api.problems import PROBLEM
+from api.published import Published
 from commands.catalogue import COMMANDS
 from commands.registry import RegisteredCommand
 
@@ -51,7 +52,6 @@ PROBLEM_SCHEMA: Final[Mapping[str, Any]] = {
         "code": {"type": "string"},
         "command_id": {"type": "string"},
         "places": {"type": "array", "items": PLACE, "description": "Where the request is wrong."},
-        "index": {"type": "integer", "description": "Of the command that was refused, in an atomic bulk."},
         "refusals": {
             "type": "array",
             "description": "Every refused command of an atomic bulk, up to a hundred.",
@@ -141,9 +141,28 @@ def _json(schema: str, description: str) -> dict[str, Any]:
     return {"description": description, "content": {JSON: {"schema": {"$ref": REF + schema}}}}
 
 
+def _links(command: RegisteredCommand) -> dict[str, Any]:
+    """What can be asked next of a record that this command made: where the receipt's `stream_id` goes."""
+    field, kind = command.target
+    if command.model.model_fields[field].is_required():
+        return {}
+    return {
+        f"{following.name}_{name}": {"operationId": following.name, "requestBody": {name: "$response.body#/stream_id"}}
+        for following in COMMANDS.values()
+        for name, named in following.refs
+        if named == kind and following is not command and not _is_list(following, name)
+    }
+
+
+def _is_list(command: RegisteredCommand, field: str) -> bool:
+    annotation = str(command.model.model_fields[field].annotation)
+    return "list[" in annotation or "tuple[" in annotation
+
+
 def _command_operation(command: RegisteredCommand, body: Mapping[str, Any]) -> dict[str, Any]:
     accepted = _json("Receipt", "Accepted and durable.")
     accepted["headers"] = {"ETag": {"description": "The record's version, for If-Match.", "schema": {"type": "string", "pattern": ENTITY_TAG}}}
+    accepted["links"] = _links(command)
     return {
         "tags": [f"commands: {command.target[1]}"],
         "operationId": command.name,
@@ -169,14 +188,14 @@ def _bulk_operation() -> dict[str, Any]:
                 NDJSON: {"schema": {"type": "string", "description": "One CommandLine on each line."}},
             },
         },
-        "responses": {"200": done, **_responses(refusals(400, 404, 409, 412, 413, 415, 422, 503))},
+        "responses": {"200": done, **_responses(refusals(400, 409, 413, 415, 422, 503))},
     }
 
 
 def _command_schemas() -> tuple[Mapping[str, Mapping[str, Any]], dict[str, Any]]:
     """Each command's body schema by its name, and the schemas that they refer to."""
     models = [(command.model, "validation") for command in COMMANDS.values()]
-    references, shared = models_json_schema(models, ref_template=REF + "{model}")  # pyright: ignore[reportArgumentType]
+    references, shared = models_json_schema(models, ref_template=REF + "{model}", schema_generator=Published)  # pyright: ignore[reportArgumentType]
     return {command.name: references[command.model, "validation"] for command in COMMANDS.values()}, shared.get("$defs", {})
 
 

@@ -1,0 +1,132 @@
+"""The data folder: its files, and the lock that says which process folds and serves from it."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from api.problems import Unavailable
+
+WAIT: Final = 0.05
+"""Seconds between two looks at a lock that another process holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folder:
+    """Where the parts of one Daybook lie."""
+
+    path: Path
+
+    @property
+    def log(self) -> Path:
+        """The log, when it is a file."""
+        return self.path / "log.db"
+
+    @property
+    def keys(self) -> Path:
+        """People's keys, when they are in a file."""
+        return self.path / "keys.db"
+
+    @property
+    def master_key(self) -> Path:
+        """The key that wraps people's keys."""
+        return self.path / "master.key"
+
+    @property
+    def lookups(self) -> Path:
+        """The lookups, when they are a file."""
+        return self.path / "lookups.db"
+
+    @property
+    def facts(self) -> Path:
+        """The facts; one process may have them open."""
+        return self.path / "facts.duckdb"
+
+    @property
+    def server(self) -> Path:
+        """Who serves: process id and address."""
+        return self.path / "server.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that folds."""
+        return self.path / "daybook.lock"
+
+    def make(self) -> None:
+        """Make the folder, for its owner only."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+@contextmanager
+def held(folder: Folder, *, patience: float = 0.0) -> Generator[None]:
+    """Be the process that folds; the system frees the lock however the process ends. Raises Unavailable `folder.held` after `patience` seconds."""
+    folder.make()
+    deadline = time.monotonic() + patience
+    descriptor = os.open(folder.lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        while not _lock(descriptor):
+            if time.monotonic() >= deadline:
+                raise Unavailable("folder.held", f"another Daybook process is working in {folder.path}; wait for it or stop it")
+            time.sleep(WAIT)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def is_held(folder: Folder) -> bool:
+    """Whether some process folds in this folder now."""
+    try:
+        descriptor = os.open(folder.lock, os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _lock(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@contextmanager
+def announced(folder: Folder, url: str) -> Generator[None]:
+    """Say who serves and where, while it does; only the holder of the lock may."""
+    told = {"pid": os.getpid(), "url": url}
+    draft = folder.server.with_suffix(".tmp")
+    draft.write_text(json.dumps(told))
+    draft.replace(folder.server)
+    try:
+        yield
+    finally:
+        folder.server.unlink(missing_ok=True)
+
+
+def server(folder: Folder) -> Mapping[str, Any] | None:
+    """Who serves from this folder, None when nobody does (what a killed server left behind does not count)."""
+    if not is_held(folder):
+        return None
+    try:
+        told: Mapping[str, Any] = json.loads(folder.server.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    return told if _alive(told["pid"]) else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
