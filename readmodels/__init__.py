@@ -1,1 +1,1 @@
-"""The tables and the questions put to them: lookups through SQLAlchemy, facts through DuckDB."""
+"""The tables and the questions put to them: SQLAlchemy for lookups, DuckDB for facts."""

@@ -1,0 +1,80 @@
+"""Bulk folding: slices of the log typed in DuckDB, each event type parsed once for all folds."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from projections.plan import Lane, Plan
+from projections.sql import partial, relation_of, typed, used_values
+from projections.values import Envelope
+
+SLICE: Final = 200_000
+"""Positions that are folded at once: bounds the memory, and is large enough for DuckDB to be busy."""
+CHUNK: Final = 16_384
+"""Rows of one Arrow batch: what one thread takes at a time."""
+
+Target = tuple[Plan, Sequence[Lane]]
+
+
+def slices(after: int, upto: int, size: int = SLICE) -> Iterator[tuple[int, int]]:
+    """The (after, upto) of each slice in order."""
+    for start in range(after, upto, size):
+        yield start, min(start + size, upto)
+
+
+class Bulk:
+    """Folds slices on one DuckDB connection for a set of folds; its relations are temporary."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, targets: Iterable[Target]) -> None:
+        self._connection = connection
+        self._targets = tuple(targets)
+        self._used = {event.type: (event, values) for event, values in used_values(self._targets).items()}
+
+    @contextmanager
+    def typed(self, events: pa.RecordBatchReader) -> Iterator[frozenset[str]]:
+        """Within the context, the events of each type are there as typed relations; gives the types.
+
+        Raises duckdb.Error when an event is not of its type's shape.
+        """
+        made: list[str] = []
+        try:
+            for event_type, table in _by_type(events.read_all()):
+                if event_type in self._used:
+                    self._type(event_type, table)
+                    made.append(event_type)
+            yield frozenset(made)
+        finally:
+            for event_type in made:
+                self._connection.execute(f"DROP TABLE IF EXISTS temp.{relation_of(event_type)}")
+
+    def _type(self, event_type: str, table: pa.Table) -> None:
+        event, values = self._used[event_type]
+        self._connection.register("incoming_events", table)
+        try:
+            select = typed(event, values | {Envelope("position")}, "incoming_events")
+            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {relation_of(event_type)} AS {select}")
+        finally:
+            self._connection.unregister("incoming_events")
+
+    def partial(self, plan: Plan, lanes: Sequence[Lane], types: frozenset[str]) -> str | None:
+        """A query for the rows that the typed events make by themselves; None when there are none."""
+        return partial(plan, lanes, types)
+
+
+def _by_type(events: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+    """The events of each type, cut into pieces that several threads can take."""
+    types = pc.dictionary_encode(events.column("type")).combine_chunks()
+    codes = types.indices
+    order = pc.sort_indices(codes)
+    events = events.select(["position", "stream_id", "version", "state"]).take(order)
+    start = 0
+    counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(codes).to_pylist()}
+    for code, event_type in enumerate(types.dictionary.to_pylist()):
+        length = counts.get(code, 0)
+        piece = events.slice(start, length).combine_chunks()
+        yield event_type, pa.Table.from_batches(piece.to_batches(max_chunksize=CHUNK), schema=piece.schema)
+        start += length
