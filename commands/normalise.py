@@ -48,7 +48,7 @@ def website(text: str) -> str:
     """The web address with its scheme (https unless given) and host in lower case. Raises ValueError."""
     parts = urlsplit(text if "://" in text else f"https://{text}")
     host = parts.hostname or ""
-    if parts.scheme not in ("http", "https") or "." not in host.strip(".") or any(letter.isspace() for letter in text):
+    if parts.scheme not in ("http", "https") or "." not in host.strip(".") or "@" in parts.netloc or any(map(str.isspace, text)):
         raise ValueError("a website is an address such as https://example.com/about")
     return parts._replace(netloc=parts.netloc.lower()).geturl()
 

@@ -69,8 +69,8 @@ def known(contact: Contact | None) -> Contact:
     return contact
 
 
-def evolve(contact: Contact | None, event: Event, at: datetime) -> Contact:  # noqa: ARG001 - all records evolve alike
-    """The contact after `event`."""
+def evolve(contact: Contact | None, event: Event, _at: datetime) -> Contact:
+    """The contact after `event`; when it happened makes no difference."""
     match event:
         case ContactAdded():
             return Contact(id=event.contact_id, customer_id=event.customer_id, details=Details.of(event))

@@ -91,8 +91,8 @@ def known(interaction: Interaction | None) -> Interaction:
     return interaction
 
 
-def evolve(interaction: Interaction | None, event: Event, at: datetime) -> Interaction:  # noqa: ARG001 - all records evolve alike
-    """The interaction after `event`."""
+def evolve(interaction: Interaction | None, event: Event, _at: datetime) -> Interaction:
+    """The interaction after `event`; when it happened makes no difference."""
     match event:
         case InteractionLogged():
             return Interaction(id=event.interaction_id, customer_id=event.customer_id, facts=_facts(event))

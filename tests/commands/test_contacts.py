@@ -1,13 +1,25 @@
 """Commands on contacts, through the dispatcher."""
 
+from collections import Counter
 from typing import Any
 from uuid import UUID
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from commands.dispatch import Dispatcher
 from commands.order import Order
-from domain.contacts.events import EVENTS, ContactAdded, ContactDetailsChanged, ContactMadePrimary, ContactMoved, ContactPrimaryLost
+from domain.contacts.events import (
+    EVENTS,
+    ContactAdded,
+    ContactDetailsChanged,
+    ContactLeft,
+    ContactMadePrimary,
+    ContactMoved,
+    ContactPrimaryLost,
+    ContactRestored,
+)
 from domain.event import Event
 from tests.commands.orders import CUSTOMER, Desk, ext, order
 
@@ -162,6 +174,44 @@ def test_who_left_is_not_made_primary_until_restored(desk: Desk) -> None:
     desk.give(added("ann"), said("note_contact_left", "ann", reason="retired"))
     assert desk.refuse(said("make_contact_primary", "ann")) == "contact.left"
     desk.give(said("restore_contact", "ann"), said("make_contact_primary", "ann"))
+
+
+STEPS = st.tuples(
+    st.sampled_from(["make_contact_primary", "note_contact_left", "restore_contact", "to acme", "to other"]),
+    st.sampled_from(["ann", "bob", "cid"]),
+    st.booleans(),
+)
+
+
+def step(kind: str, who: str, *, report: bool) -> Order:
+    if kind.startswith("to "):
+        return said("move_contact", who, customer_id=ext(kind.removeprefix("to ")), report=report)
+    return said(kind, who, report=report)
+
+
+@given(steps=st.lists(STEPS, max_size=25), in_one_batch=st.booleans())
+def test_whatever_is_asked_or_reported_a_customer_has_one_primary_contact_at_most_and_counts_add_up(
+    *, steps: list[tuple[str, str, bool]], in_one_batch: bool
+) -> None:
+    desk = Desk()
+    desk.give(CUSTOMER, OTHER, added("ann", primary=True), added("bob"), added("cid", "other"))
+    orders = [step(kind, who, report=report) for kind, who, report in steps]
+    for batch in [orders] if in_one_batch else [[each] for each in orders]:
+        desk.dispatcher.execute(batch)
+    assert all(len(contacts) <= 1 for contacts in primary_of(desk).values())
+    present: Counter[UUID] = Counter()
+    for stored in desk.log.events:
+        match stored.event:
+            case ContactAdded() | ContactRestored() as came:
+                present[came.customer_id] += 1
+            case ContactLeft() as went:
+                present[went.customer_id] -= 1
+            case ContactMoved() as moved:
+                present[moved.previous_customer_id] -= 1
+                present[moved.customer_id] += 1
+            case _:
+                pass
+        assert all(0 <= number <= 3 for number in present.values())
 
 
 def test_an_opportunity_takes_a_contact_of_its_customer_only(desk: Desk) -> None:

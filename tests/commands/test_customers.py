@@ -4,6 +4,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from commands.catalogue import COMMANDS
 from domain.customers.events import (
@@ -171,6 +173,22 @@ def test_a_chain_of_parents_never_closes(desk: Desk) -> None:
         assert desk.refuse(loop) == "customer.parent_loop"
     assert desk.refuse(acme("set_customer_parent", parent_id=ext("acme"))) == "customer.parent_loop"
     assert desk.refuse(acme("set_customer_parent", parent_id=ext("nobody"))) == "customer.unknown"
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.booleans()), max_size=20))
+def test_whatever_is_asked_or_reported_no_customer_is_above_itself(steps: list[tuple[int, int, bool]]) -> None:
+    desk = Desk()
+    desk.give(*(order("register_customer", customer_id=ext(number), name="Acme") for number in range(5)))
+    for low, high, report in steps:
+        desk.dispatcher.execute([order("set_customer_parent", customer_id=ext(low), parent_id=ext(high), report=report)])
+    above = {stored.event.customer_id: stored.event.parent_id for stored in desk.log.events if isinstance(stored.event, CustomerParentSet)}
+    for start in above:
+        seen, here = set[UUID | None](), above.get(start)
+        while here is not None:
+            assert here != start
+            assert here not in seen
+            seen.add(here)
+            here = above.get(here)
 
 
 def test_preferences_are_noted(desk: Desk) -> None:
