@@ -1,0 +1,1 @@
+"""Imports: histories of other systems, read from CSV files and XES logs, become commands by a mapping."""
