@@ -10,6 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from api.settings import InvalidSettings
+from bus.errors import ConcurrencyConflict, ForeignLog, LogUnavailable, UnknownEventType
+from bus.vault import WrongMasterKey
 from commands.errors import CommandIdReused, InvalidCommand, NotApplied, UnknownCommand, VersionMismatch
 from domain.errors import CorruptHistory, DaybookError, NotFound, RuleViolation
 
@@ -68,6 +70,11 @@ STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
     InvalidCommand: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    LogUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    ConcurrencyConflict: HTTPStatus.SERVICE_UNAVAILABLE,
+    ForeignLog: HTTPStatus.INTERNAL_SERVER_ERROR,
+    UnknownEventType: HTTPStatus.INTERNAL_SERVER_ERROR,
+    WrongMasterKey: HTTPStatus.INTERNAL_SERVER_ERROR,
     CorruptHistory: HTTPStatus.INTERNAL_SERVER_ERROR,
     InvalidSettings: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -31,7 +31,8 @@ class Settings(BaseSettings):
     data: Path = Field(Path("daybook-data"), description="the data folder; made when it is missing")
     log_url: SecretStr | None = Field(None, description="postgresql://… of the log; without it the log is `log.db` in the data folder")
     lookups_url: SecretStr | None = Field(None, description="postgresql://… of the lookups; without it they are `lookups.db` in the data folder")
-    master_key: SecretStr | None = Field(None, description="the key that wraps people's keys, base64 of 32 bytes; without it `master.key` in the data folder")
+    keys_url: SecretStr | None = Field(None, description="postgresql://… of people's keys; without it they are `keys.db` in the data folder")
+    master_key: SecretStr | None = Field(None, description="the key that wraps people's keys, 64 hexadecimal digits; without it `master.key` in the data folder")
     host: str = Field("127.0.0.1", description="the address to serve on; loopback only, until access control exists")
     port: int = Field(8400, ge=0, le=65535, description="the port to serve on; 0 takes a free one")
     base_currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field("EUR", description="ISO 4217 code that amounts are converted to")
@@ -42,7 +43,7 @@ class Settings(BaseSettings):
     sql_seconds: float = Field(10.0, gt=0, description="the longest that one SQL query may run")
     sql_rows: int = Field(100_000, ge=1, description="the most rows that one SQL query may return")
 
-    @field_validator("log_url", "lookups_url")
+    @field_validator("log_url", "lookups_url", "keys_url")
     @classmethod
     def _postgresql(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and urlsplit(url.get_secret_value()).scheme not in ("postgresql", "postgres"):
@@ -52,7 +53,7 @@ class Settings(BaseSettings):
     def shown(self) -> dict[str, Any]:
         """The settings as they may be printed: addresses without passwords, keys not at all."""
         shown = self.model_dump(mode="json", exclude={"master_key"})
-        shown |= {name: _without_password(getattr(self, name)) for name in ("log_url", "lookups_url")}
+        shown |= {name: _without_password(getattr(self, name)) for name in ("log_url", "lookups_url", "keys_url")}
         return {**shown, "master_key": "set" if self.master_key else None}
 
 

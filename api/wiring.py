@@ -1,19 +1,38 @@
 """Where the parts of one Daybook are put together."""
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Generator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
+from pydantic import SecretStr
+
+from api.folder import Folder
 from api.problems import Unavailable
 from api.settings import Settings
+from bus.keystore import open_vault
+from bus.log import Log, open_log
+from bus.vault import Vault, master_key, master_key_of
+from commands.dispatch import Dispatcher
 from commands.group import GroupCommit
 from commands.order import Order, Outcome
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
+class Books:
+    """The log with the keys to it: what it takes to write."""
+
+    vault: Vault
+    log: Log
+    dispatcher: Dispatcher
+
+
+@dataclass(frozen=True, slots=True)
 class Daybook:
     """An open Daybook."""
 
     settings: Settings
+    books: Books
     group: GroupCommit
 
     def submit(self, orders: Sequence[Order], *, atomic: bool = False) -> Awaitable[list[Outcome]]:
@@ -22,3 +41,31 @@ class Daybook:
             return self.group.submit_async(orders, atomic=atomic)
         except RuntimeError:
             raise Unavailable("daybook.closing", "Daybook is shutting down") from None
+
+
+@contextmanager
+def open_books(settings: Settings) -> Generator[Books]:
+    """The log, for as many processes as there are. Raises LogUnavailable, ForeignLog or WrongMasterKey."""
+    folder = Folder(settings.data)
+    folder.make()
+    with ExitStack() as closing:
+        key = master_key_of(settings.master_key.get_secret_value()) if settings.master_key else master_key(folder.master_key)
+        vault = open_vault(_place(settings.keys_url, folder.keys), key)
+        closing.callback(vault.close)
+        log = open_log(_place(settings.log_url, folder.log), vault)
+        closing.callback(log.close)
+        dispatcher = Dispatcher(log, base_currency=settings.base_currency, fingerprint_key=vault.secret("fingerprints"))
+        yield Books(vault, log, dispatcher)
+
+
+@contextmanager
+def open_daybook(settings: Settings) -> Generator[Daybook]:
+    """Everything, for one process at a time: the holder of the folder's lock."""
+    with open_books(settings) as books, ExitStack() as closing:
+        group = GroupCommit(books.dispatcher)
+        closing.callback(group.close)
+        yield Daybook(settings, books, group)
+
+
+def _place(url: SecretStr | None, file: Path) -> str | Path:
+    return url.get_secret_value() if url else file
