@@ -127,7 +127,6 @@ class PostgresLog(Log):
         self._datastore = postgres.Datastore(url)
         try:
             with translated():
-                postgres.make_schema(self._datastore)
                 self._rows = postgres.Recorder(self._datastore)
                 self._rows.create_table()
         except BaseException:

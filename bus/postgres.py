@@ -1,6 +1,6 @@
 """The log in PostgreSQL: the library's recorder with positions given out under its table lock, and the rows of a transaction."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Final, LiteralString
@@ -20,10 +20,13 @@ SCHEMA_VERSION: Final = 1
 _LOCK_SECONDS: Final = 60
 _ADVISORY_LOCK: Final = int.from_bytes(b"DBLG", "big")
 _LAST: Final = 2**63 - 1
+BY_INDEX: Final[tuple[LiteralString, ...]] = ("SET enable_seqscan = off", "SET enable_bitmapscan = off")
 
 _TABLES: Final[tuple[LiteralString, ...]] = (
+    "CREATE SCHEMA daybook",
+    "CREATE TABLE daybook.log (schema_version integer NOT NULL)",
     """
-    CREATE TABLE IF NOT EXISTS daybook.stored_events (
+    CREATE TABLE daybook.stored_events (
         position bigint PRIMARY KEY,
         originator_id uuid NOT NULL,
         originator_version integer NOT NULL,
@@ -33,7 +36,7 @@ _TABLES: Final[tuple[LiteralString, ...]] = (
     )
     """,
     """
-    CREATE TABLE IF NOT EXISTS daybook.receipts (
+    CREATE TABLE daybook.receipts (
         command_id text PRIMARY KEY,
         fingerprint bytea NOT NULL,
         stream_id uuid NOT NULL,
@@ -42,9 +45,9 @@ _TABLES: Final[tuple[LiteralString, ...]] = (
         events integer NOT NULL
     )
     """,
-    "CREATE TABLE IF NOT EXISTS daybook.claims (kind text, key text, stream_id uuid NOT NULL, PRIMARY KEY (kind, key))",
+    "CREATE TABLE daybook.claims (kind text, key text, stream_id uuid NOT NULL, PRIMARY KEY (kind, key))",
     """
-    CREATE TABLE IF NOT EXISTS daybook.links (
+    CREATE TABLE daybook.links (
         id bigint GENERATED ALWAYS AS IDENTITY, kind text, key text, stream_id uuid, UNIQUE (kind, key, stream_id)
     )
     """,
@@ -76,6 +79,17 @@ class Datastore(PostgresDatastore):
             self.pool.kwargs |= given
         self._only_writer = Lock()
 
+    def after_connect_func(self) -> Callable[[Connection[Any]], None]:
+        """All our questions go by an index; fresh statistics lag behind a log that grows fast, and would have it sort everything."""
+        configure = super().after_connect_func()
+
+        def go_by_index(connection: Connection[Any]) -> None:
+            configure(connection)
+            for setting in BY_INDEX:
+                connection.execute(setting)
+
+        return go_by_index
+
     @contextmanager
     def writing(self, lock_statements: Sequence[Any]) -> Generator[Connection[DictRow]]:
         """A transaction that is the only writing one, and committed durably in the end; the writers of this process share a connection."""
@@ -94,7 +108,8 @@ class Recorder(PostgresApplicationRecorder):
 
     def __init__(self, datastore: Datastore) -> None:
         super().__init__(datastore)
-        self.sql_create_statements = [*self._types(), *(SQL(table).format() for table in _TABLES)]
+        kept = [statement for statement in self.sql_create_statements if "CREATE TYPE" in statement.as_string()]
+        self.sql_create_statements = [*(SQL(table).format() for table in _TABLES), *kept]
         self.insert_events_statement = SQL(
             "INSERT INTO daybook.stored_events (position, originator_id, originator_version, topic, state) "
             "SELECT ({head}) + place, originator_id, originator_version, topic, state "
@@ -103,18 +118,12 @@ class Recorder(PostgresApplicationRecorder):
         ).format(head=_HEAD)
         self.max_notification_id_statement = SQL("SELECT MAX(position) FROM daybook.stored_events").format()
 
-    def _types(self) -> list[Composed]:
-        return [statement for statement in self.sql_create_statements if "CREATE TYPE" in statement.as_string()]
-
     def create_table(self) -> None:
-        """Make the schema and its tables where there are none. Raises ForeignLog when the schema is another's or newer."""
+        """Make the tables where there are none. Raises ForeignLog when the schema is another's or newer."""
         with self.datastore.transaction(commit=True) as cursor:
-            # Held to the end of the session's transaction; of several processes that begin a log, one makes the tables.
+            # Of several processes that begin a log at the same time, one makes the tables.
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
-            _check_stamp(cursor)
-            cursor.execute("CREATE SCHEMA IF NOT EXISTS daybook")
-            cursor.execute("CREATE TABLE IF NOT EXISTS daybook.log (schema_version integer NOT NULL)")
-            if not cursor.execute("SELECT 1 FROM daybook.log").fetchone():
+            if not _is_begun(cursor):
                 for statement in self.sql_create_statements:
                     cursor.execute(statement, prepare=False)
                 cursor.execute("INSERT INTO daybook.log VALUES (%s)", (SCHEMA_VERSION,))
@@ -157,14 +166,18 @@ class Recorder(PostgresApplicationRecorder):
             return cursor.execute(query, parameters).fetchall()
 
 
-def _check_stamp(cursor: Cursor[DictRow]) -> None:
-    found = cursor.execute("SELECT to_regnamespace('daybook') IS NOT NULL AS schema, to_regclass('daybook.log') IS NOT NULL AS log").fetchone()
-    if found and found["schema"] and not found["log"]:
+def _is_begun(cursor: Cursor[DictRow]) -> bool:
+    """Whether the log is there already."""
+    question = "SELECT to_regnamespace('daybook') IS NOT NULL AS schema, to_regclass('daybook.log') IS NOT NULL AS log"
+    found = cursor.execute(question).fetchone() or {}
+    if not found["schema"]:
+        return False
+    row = cursor.execute("SELECT schema_version FROM daybook.log").fetchone() if found["log"] else None
+    if row is None:
         raise ForeignLog("log.foreign", "this database has a schema “daybook” that holds no log; give another database")
-    if found and found["log"]:
-        row = cursor.execute("SELECT schema_version FROM daybook.log").fetchone()
-        if row and row["schema_version"] > SCHEMA_VERSION:
-            raise ForeignLog("log.newer", "this log was written by a newer version of Daybook; run that one")
+    if row["schema_version"] > SCHEMA_VERSION:
+        raise ForeignLog("log.newer", "this log was written by a newer version of Daybook; run that one")
+    return True
 
 
 class PostgresRows:
@@ -222,7 +235,7 @@ class PostgresRows:
         self, events: Sequence[EventRow], receipts: Sequence[ReceiptRow], claims: Sequence[PlaceRow], links: Sequence[PlaceRow]
     ) -> None:
         """Insert all; a link that exists is left as it is."""
-        self._copy(SQL("daybook.stored_events (position, originator_id, originator_version, topic, state)"), [(*row[:4], row.state.encode()) for row in events])
+        self._copy(SQL("daybook.stored_events"), [(*row[:4], row.state.encode()) for row in events])
         self._copy(SQL("daybook.receipts"), receipts)
         self._copy(SQL("daybook.claims"), claims)
         if links:

@@ -8,7 +8,7 @@ from uuid import UUID
 from bus.codec import Codec, Keys, KeyRing
 from bus.errors import ConcurrencyConflict
 from bus.failures import translated
-from commands.log import Commit, StoredReceipt
+from domain.commit import Commit, StoredReceipt
 from domain.envelope import NewEvent
 from domain.event import Event
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from bus.catalogue import personal_fields
 from bus.cipher import Token, seal
 from bus.errors import ConcurrencyConflict
-from commands.log import Commit, StoredReceipt
+from domain.commit import Commit, StoredReceipt
 from domain.envelope import NewEvent
 from domain.event import Event
 
