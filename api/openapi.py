@@ -199,6 +199,11 @@ def _command_schemas() -> tuple[Mapping[str, Mapping[str, Any]], dict[str, Any]]
     return {command.name: references[command.model, "validation"] for command in COMMANDS.values()}, shared.get("$defs", {})
 
 
+def schema_of(command: RegisteredCommand) -> dict[str, Any]:
+    """The published schema of one command's message, by itself."""
+    return command.model.model_json_schema(schema_generator=Published)
+
+
 def document(app: FastAPI) -> dict[str, Any]:
     """The whole document."""
     described = get_openapi(title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes)

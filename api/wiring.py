@@ -1,8 +1,9 @@
 """Where the parts of one Daybook are put together."""
 
-from collections.abc import Awaitable, Generator, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ from bus.log import Log, open_log
 from bus.vault import Vault, master_key, master_key_of
 from commands.dispatch import Dispatcher
 from commands.group import GroupCommit
+from commands.log import EventLog
 from commands.order import Order, Outcome
 
 
@@ -24,6 +26,8 @@ class Books:
 
     vault: Vault
     log: Log
+    decides_on: Callable[[EventLog], Dispatcher]
+    """A dispatcher over this log, or over a rehearsal of it."""
     dispatcher: Dispatcher
 
 
@@ -54,12 +58,12 @@ def open_books(settings: Settings) -> Generator[Books]:
         closing.callback(vault.close)
         log = open_log(_place(settings.log_url, folder.log), vault)
         closing.callback(log.close)
-        dispatcher = Dispatcher(log, base_currency=settings.base_currency, fingerprint_key=vault.secret("fingerprints"))
-        yield Books(vault, log, dispatcher)
+        decides_on = partial(Dispatcher, base_currency=settings.base_currency, fingerprint_key=vault.secret("fingerprints"))
+        yield Books(vault, log, decides_on, decides_on(log))
 
 
 @contextmanager
-def open_daybook(settings: Settings) -> Generator[Daybook]:
+def open_daybook(settings: Settings, *, follow: bool = False) -> Generator[Daybook]:
     """Everything, for one process at a time: the holder of the folder's lock."""
     with open_books(settings) as books, ExitStack() as closing:
         group = GroupCommit(books.dispatcher)
