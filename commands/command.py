@@ -1,7 +1,7 @@
 """The base of every command message and the field types that commands share."""
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Annotated, Final
 from uuid import UUID
@@ -14,7 +14,7 @@ NO_CONTROL = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f]*$"
 class Command(BaseModel):
     """A wish in the imperative; its first field names the record it is about."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", str_strip_whitespace=True, use_attribute_docstrings=True)
 
     @classmethod
     def command_name(cls) -> str:
@@ -60,4 +60,5 @@ Amount = Annotated[Decimal, Field(max_digits=18, decimal_places=4, ge=Decimal(-1
 Rate = Annotated[Decimal, Field(gt=Decimal(0), le=Decimal(1_000_000), max_digits=18, decimal_places=8)]
 Percent = Annotated[int, Field(ge=0, le=100)]
 Day = Annotated[date, Field(ge=date(1900, 1, 1), le=date(2200, 1, 1))]
-Instant = AwareDatetime
+Instant = Annotated[AwareDatetime, Field(ge=datetime(1900, 1, 1, tzinfo=UTC))]
+"""A moment with its offset from UTC."""

@@ -1,7 +1,6 @@
 """What a handler may do while it decides one command: look records up, record events, claim what must be unique."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -18,16 +17,21 @@ from domain.rules import Rules
 from domain.values import ExternalId, Money, money
 
 S = TypeVar("S")
-EXTERNAL = "external."
 
 
-@dataclass(slots=True)
 class Memory:
-    """What the dispatcher knows of the log: states with their versions by stream, who holds which claim (None: nobody), new links."""
+    """What is known of the log without asking it.
 
-    states: dict[UUID, tuple[int, Any]] = field(default_factory=dict[UUID, tuple[int, Any]])
-    claims: dict[tuple[str, str], UUID | None] = field(default_factory=dict[tuple[str, str], UUID | None])
-    links: dict[tuple[str, str], list[UUID]] = field(default_factory=dict[tuple[str, str], list[UUID]])
+    `states` has versions and states by the integer of a stream's id (hashing a UUID itself takes several times as long),
+    `claims` who holds what (None: nobody), `links` what was linked in this transaction.
+    """
+
+    __slots__ = ("claims", "links", "states")
+
+    def __init__(self) -> None:
+        self.states: dict[int, tuple[int, Any]] = {}
+        self.claims: dict[tuple[str, str], UUID | None] = {}
+        self.links: dict[tuple[str, str], list[UUID]] = {}
 
     def absorb(self, staged: "Memory") -> None:
         """Take over what an accepted command staged."""
@@ -37,21 +41,38 @@ class Memory:
             self.links.setdefault(group, []).extend(streams)
 
 
-@dataclass(slots=True)
 class Context:
-    """One command being decided. What it looks up comes from `staged`, then `memory`, then the log."""
+    """One command being decided. What it looks up comes from `staged`, then `memory`, then the log.
 
-    tx: LogTransaction
-    memory: Memory
-    staged: Memory
-    now: datetime
-    at: datetime
-    """When it happened: now, unless the caller said."""
-    rules: Rules
-    base_currency: str
-    events: list[tuple[UUID, int, Event]] = field(default_factory=list[tuple[UUID, int, Event]])
-    claims: list[Claim] = field(default_factory=list[Claim])
-    links: list[Link] = field(default_factory=list[Link])
+    `target` is the reference to the record that the command is about, `at` when it happened: `now`, unless the caller said.
+    """
+
+    __slots__ = ("about", "at", "base_currency", "claims", "events", "links", "memory", "now", "rules", "staged", "target", "tx")
+
+    def __init__(
+        self,
+        tx: LogTransaction,
+        memory: Memory,
+        staged: Memory,
+        *,
+        target: Ref | None,
+        now: datetime,
+        at: datetime,
+        rules: Rules,
+        base_currency: str,
+    ) -> None:
+        self.tx = tx
+        self.memory = memory
+        self.staged = staged
+        self.target = target
+        self.about = target if isinstance(target, UUID) else None
+        self.now = now
+        self.at = at
+        self.rules = rules
+        self.base_currency = base_currency
+        self.events: list[tuple[UUID, int, Event]] = []
+        self.claims: list[Claim] = []
+        self.links: list[Link] = []
 
     @staticmethod
     def new_id() -> UUID:
@@ -63,9 +84,11 @@ class Context:
         if isinstance(ref, UUID):
             return ref
         stream_id = uuid7()
-        self.staged.states[stream_id] = (0, None)
+        self.staged.states[stream_id.int] = (0, None)
+        if ref is self.target:
+            self.about = stream_id
         if ref is not None:
-            key = (EXTERNAL + record.kind, external_key(ref))
+            key = external_claim(record.kind, ref)
             if self.holder(*key) is not None:
                 raise RuleViolation(f"{record.kind}.exists", f"there is a {record.kind} “{ref.id}” of “{ref.source}” already")
             self._claim(*key, stream_id)
@@ -75,9 +98,11 @@ class Context:
         """The id of the record that `ref` names. Raises NotFound `<kind>.unknown` for an external id nobody holds."""
         if isinstance(ref, UUID):
             return ref
-        stream_id = self.holder(EXTERNAL + record.kind, external_key(ref))
+        stream_id = self.holder(*external_claim(record.kind, ref))
         if stream_id is None:
             raise NotFound(f"{record.kind}.unknown", f"there is no {record.kind} “{ref.id}” of “{ref.source}”")
+        if ref is self.target:
+            self.about = stream_id
         return stream_id
 
     def external(self, ref: Ref | None) -> ExternalId | None:
@@ -100,9 +125,10 @@ class Context:
         return self._versioned(record, stream_id)[0]
 
     def _versioned(self, record: Record[S], stream_id: UUID) -> tuple[int, S | None]:
-        entry = self.staged.states.get(stream_id) or self.memory.states.get(stream_id)
+        number = stream_id.int
+        entry = self.staged.states.get(number) or self.memory.states.get(number)
         if entry is None:
-            entry = self.memory.states[stream_id] = record.remember(self.tx.load([stream_id]).get(stream_id, ()), stream_id)
+            entry = self.memory.states[number] = record.remember(self.tx.load([stream_id]).get(stream_id, ()), stream_id)
         if entry[1] is not None and not isinstance(entry[1], record.state):
             raise record.foreign(stream_id)
         return entry
@@ -114,14 +140,15 @@ class Context:
             version += 1
             state = record.evolve(state, event, self.at)
             self.events.append((stream_id, version, event))
-        self.staged.states[stream_id] = (version, state)
+        self.staged.states[stream_id.int] = (version, state)
 
     def holder(self, kind: str, key: str) -> UUID | None:
         """Who holds a claim, if anybody does."""
         pair = (kind, key)
-        for memory in (self.staged, self.memory):
-            if pair in memory.claims:
-                return memory.claims[pair]
+        if pair in self.staged.claims:
+            return self.staged.claims[pair]
+        if pair in self.memory.claims:
+            return self.memory.claims[pair]
         held = self.memory.claims[pair] = self.tx.claimed([pair]).get(pair)
         return held
 
@@ -135,7 +162,7 @@ class Context:
 
     def claim_external(self, record: Record[Any], external: ExternalId, stream_id: UUID) -> None:
         """Hold another system's id for a record that exists. Raises RuleViolation `<kind>.external_id_taken`."""
-        kind, key = EXTERNAL + record.kind, external_key(external)
+        kind, key = external_claim(record.kind, external)
         held = self.holder(kind, key)
         if held is not None and held != stream_id:
             raise RuleViolation(
@@ -163,6 +190,6 @@ class Context:
         return money(amount, currency or self.base_currency, base_currency=self.base_currency, rate=rate)
 
 
-def external_key(ref: ExternalRef | ExternalId) -> str:
-    """How an external id is claimed: source and id, unambiguous whatever they contain."""
-    return f"{len(ref.source)}:{ref.source}:{ref.id}"
+def external_claim(kind: str, ref: ExternalRef | ExternalId) -> tuple[str, str]:
+    """How an external id is claimed: by kind of record, and source and id unambiguous whatever they contain."""
+    return f"external.{kind}", f"{len(ref.source)}:{ref.source}:{ref.id}"

@@ -58,7 +58,7 @@ class Dispatcher:
         memory = self._memory
         if tx.head != self._head:
             for stream_id in tx.streams_since(self._head) if memory.states else ():
-                memory.states.pop(stream_id, None)
+                memory.states.pop(stream_id.int, None)
         if len(memory.states) > MOST_REMEMBERED:
             memory.states.clear()
         memory.claims.clear()

@@ -9,8 +9,8 @@ from pydantic import ValidationError
 from uuid_utils.compat import uuid7
 
 from commands.catalogue import COMMANDS
-from commands.command import Command, ExternalRef
-from commands.context import EXTERNAL, Context, Memory, external_key
+from commands.command import Command
+from commands.context import Context, Memory, external_claim
 from commands.errors import CommandIdReused, InvalidCommand, NotApplied, UnknownCommand, VersionMismatch
 from commands.log import Commit, LogTransaction, StoredReceipt
 from commands.order import Order, Outcome, Receipt, Refusal
@@ -31,7 +31,7 @@ class Desk:
     fingerprint_key: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Message:
     """An order with its validated command and who handles it."""
 
@@ -40,7 +40,7 @@ class Message:
     command: Command
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Pending:
     """Becomes the receipt of commit number `commit` once that has its position."""
 
@@ -76,6 +76,8 @@ class Unit:
     memory: Memory
     desk: Desk
     head: int = field(init=False)
+    now: datetime = field(init=False)
+    """When all of it is recorded."""
     _commits: list[Commit] = field(default_factory=list[Commit])
     _positions: Sequence[int] = ()
     _by_command_id: dict[str, int] = field(default_factory=dict[str, int])
@@ -83,6 +85,7 @@ class Unit:
 
     def __post_init__(self) -> None:
         self.head = self.tx.head
+        self.now = self.desk.clock()
 
     def look_ahead(self, messages: Sequence[Message | Refusal]) -> None:
         """Fetch what the orders name, with one question per table instead of one per order."""
@@ -90,14 +93,20 @@ class Unit:
         ids = [message.order.command_id for message in valid if message.order.command_id is not None]
         if ids:
             self._stored = self.tx.receipts(ids)
-        refs = {ref for m in valid if m.order.command_id not in self._stored for ref in named(m.command, m.registered.refs)}
-        streams = {ref: kind for kind, ref in refs if isinstance(ref, UUID)}
-        keys = {(EXTERNAL + kind, external_key(ref)): kind for kind, ref in refs if isinstance(ref, ExternalRef)}
+        streams: dict[UUID, str] = {}
+        keys: dict[tuple[str, str], str] = {}
+        for message in valid:
+            if message.order.command_id not in self._stored:
+                for kind, ref in named(message.command, message.registered.refs):
+                    if isinstance(ref, UUID):
+                        streams[ref] = kind
+                    else:
+                        keys[external_claim(kind, ref)] = kind
         if keys:
             held = self.tx.claimed(list(keys))
             self.memory.claims.update({key: held.get(key) for key in keys})
             streams.update({held[key]: kind for key, kind in keys.items() if key in held})
-        self._load({stream_id: kind for stream_id, kind in streams.items() if stream_id not in self.memory.states})
+        self._load({stream_id: kind for stream_id, kind in streams.items() if stream_id.int not in self.memory.states})
 
     def _load(self, kinds: Mapping[UUID, str]) -> None:
         if not kinds:
@@ -105,7 +114,7 @@ class Unit:
         histories = self.tx.load(list(kinds))
         for stream_id, kind in kinds.items():
             try:
-                self.memory.states[stream_id] = RECORDS[kind].remember(histories.get(stream_id, ()), stream_id)
+                self.memory.states[stream_id.int] = RECORDS[kind].remember(histories.get(stream_id, ()), stream_id)
             except NotFound:
                 continue  # another kind of record; the order that names it will be told
 
@@ -167,17 +176,17 @@ class Unit:
         return Pending(self._by_command_id[order.command_id], repeated=True)
 
     def _commit(self, message: Message, fingerprint: bytes, staged: Memory) -> Pending:
-        order, target = message.order, getattr(message.command, message.registered.refs[0][0])
-        now = self.desk.clock()
-        at = happened(order.occurred_at, now=now)
-        ctx = Context(self.tx, self.memory, staged, now, at, Rules(reporting=order.report), self.desk.base_currency)
-        record = RECORDS[message.registered.refs[0][1]]
+        order, target = message.order, getattr(message.command, message.registered.target[0])
+        at = happened(order.occurred_at, now=self.now)
+        rules = Rules(reporting=order.report)
+        ctx = Context(self.tx, self.memory, staged, target=target, now=self.now, at=at, rules=rules, base_currency=self.desk.base_currency)
+        record = RECORDS[message.registered.target[1]]
         if order.expected_version is not None:
             actual = 0 if target is None else ctx.version(record, ctx.id(record, target))
             if actual != order.expected_version:
                 raise VersionMismatch(order.expected_version, actual)
         message.registered.handler(message.command, ctx)
-        stream_id = ctx.id(record, target) if target is not None else ctx.events[0][0]
+        stream_id = ctx.about if ctx.about is not None else ctx.events[0][0]
         command_id = order.command_id if order.command_id is not None else str(uuid7())
         cause = Cause(
             actor=order.actor,
@@ -186,14 +195,14 @@ class Unit:
             correlation_id=order.correlation_id,
             causation_id=order.causation_id,
         )
-        irregular = tuple(ctx.rules.broken)
+        irregular = tuple(rules.broken)
         events = [
             NewEvent(
                 id=uuid7(),
                 stream_id=stream,
                 version=version,
                 occurred_at=at,
-                recorded_at=now,
+                recorded_at=self.now,
                 cause=cause,
                 irregular=irregular,
                 event=event,

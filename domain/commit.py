@@ -25,7 +25,7 @@ class Link:
     stream_id: UUID
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Commit:
     """Everything that one accepted command writes."""
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.event import Event
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Cause:
     """Who asked, by which door, and because of what; the same for all events of one command."""
 
@@ -22,7 +22,7 @@ class Cause:
     causation_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class NewEvent:
     """An event that was decided and is to be appended as `version` of `stream_id`."""
 

@@ -8,6 +8,7 @@ from domain.errors import RuleViolation
 
 LARGEST_AMOUNT = Decimal(1_000_000_000_000)
 CLOCK_SKEW = timedelta(minutes=5)
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,11 @@ def money(amount: Decimal, currency: str, *, base_currency: str, rate: Decimal |
 
 
 def happened(occurred_at: datetime | None, *, now: datetime) -> datetime:
-    """When it happened, in UTC: `now` unless the caller said. Raises RuleViolation `time.in_future` beyond clock skew."""
+    """When it happened, in UTC: `now` unless the caller said. Raises RuleViolation `time.in_future` beyond clock skew, `time.too_early`."""
     if occurred_at is None:
         return now
+    if occurred_at < EARLIEST:
+        raise RuleViolation("time.too_early", f"occurred_at goes back to {EARLIEST.date()} at the most")
     if occurred_at > now + CLOCK_SKEW:
         raise RuleViolation("time.in_future", "occurred_at lies in the future; an event is something that has happened")
     return occurred_at.astimezone(UTC)
