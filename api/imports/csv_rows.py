@@ -81,7 +81,11 @@ def csv_header(path: Path, file: File, limits: Limits) -> Sequence[str]:
 
 def _text(path: Path, file: File, limits: Limits) -> io.TextIOWrapper:
     stream = open_bytes(path, limits)
-    return io.TextIOWrapper(stream, _encoding(stream, file), errors=MARKING, newline="")
+    try:
+        return io.TextIOWrapper(stream, _encoding(stream, file), errors=MARKING, newline="")
+    except BaseException:
+        stream.close()
+        raise
 
 
 class _Table:

@@ -19,7 +19,6 @@ from commands.log import EventLog
 from commands.order import Job, Outcome, Receipt, Refusal
 
 CHUNK = 2_000
-"""Orders of one transaction, at the least."""
 
 
 @dataclass(slots=True)
@@ -64,11 +63,12 @@ def run_import(
     refused: Path | None = None,
     progress: Progress = _silent,
     limits: Limits | None = None,
+    chunk: int = CHUNK,
 ) -> Summary:
     """Import `files` by `mapping` (a file, or the name of a shipped one) into `log`, through a dispatcher made for it.
 
     A dry run decides everything on a rehearsal of the log and appends nothing. `refused` is where rows that cannot be
-    imported are written. Raises ImportRefused, when nothing has been imported, and what the log raises when it
+    imported are written. `chunk` is how many commands one transaction takes at the least. Raises ImportRefused, when nothing has been imported, and what the log raises when it
     cannot be written; running the same import again goes on from there.
     """
     began = time.monotonic()
@@ -79,7 +79,7 @@ def run_import(
     intake.look_through(progress)
     summary = Summary(plan.name, dry_run, dict(intake.counts))
     with RefusedRows(refused) as refusals:
-        run = _Run(dispatcher(Rehearsal(log) if dry_run else log), refusals, summary)
+        run = _Run(dispatcher(Rehearsal(log) if dry_run else log), refusals, summary, chunk)
         run.all(intake, actor, progress)
     summary.refused, summary.refused_codes = refusals.count, refusals.codes
     summary.seconds = round(time.monotonic() - began, 3)
@@ -91,10 +91,11 @@ class _Run:
     dispatcher: Dispatcher
     refusals: RefusedRows
     summary: Summary
+    chunk: int
 
     def all(self, intake: Intake, actor: str, progress: Progress) -> None:
         total = rows_to_make(intake)
-        for chunk in _chunks(make_all(intake, actor)):
+        for chunk in _chunks(make_all(intake, actor), self.chunk):
             self._chunk(chunk)
             progress("importing", min(self.summary.rows, total), total)
 
@@ -133,14 +134,14 @@ def _reason(refusal: Refusal) -> str:
     return error.message
 
 
-def _chunks(made: Iterable[Made]) -> Iterator[list[Made]]:
+def _chunks(made: Iterable[Made], size: int) -> Iterator[list[Made]]:
     """Rows, as many as make a transaction worth its while."""
     chunk: list[Made] = []
     orders = 0
     for each in made:
         chunk.append(each)
         orders += len(each.orders)
-        if orders >= CHUNK or len(chunk) >= CHUNK:
+        if orders >= size or len(chunk) >= size:
             yield chunk
             chunk, orders = [], 0
     if chunk:

@@ -51,8 +51,9 @@ class BadRow:
 class _Counted(io.RawIOBase):
     """Bytes of a file, unpacked, up to a limit."""
 
-    def __init__(self, source: io.BufferedIOBase, name: str, most: int) -> None:
+    def __init__(self, source: io.BufferedIOBase, packed: io.BufferedIOBase, name: str, most: int) -> None:
         self._source = source
+        self._packed = packed
         self._name = name
         self._left = most
         self._most = most
@@ -76,6 +77,7 @@ class _Counted(io.RawIOBase):
     def close(self) -> None:
         if not self.closed:
             self._source.close()
+            self._packed.close()
         super().close()
 
 
@@ -89,6 +91,6 @@ def open_bytes(path: Path, limits: Limits) -> io.BufferedReader:
     except OSError as error:
         raise UnreadableFile(path.name, f"it cannot be opened: {error.strerror}") from None
     if not packed:
-        return io.BufferedReader(_Counted(plain, path.name, limits.file), _MIB)
+        return io.BufferedReader(_Counted(plain, plain, path.name, limits.file), _MIB)
     most = min(limits.file, max(limits.free, limits.ratio * size))
-    return io.BufferedReader(_Counted(gzip.GzipFile(fileobj=plain, mode="rb"), path.name, most), _MIB)
+    return io.BufferedReader(_Counted(gzip.GzipFile(fileobj=plain, mode="rb"), plain, path.name, most), _MIB)
