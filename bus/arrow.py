@@ -1,6 +1,6 @@
 """Stored events as Arrow batches, brought up to today's shapes: the way to fold many at once."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc

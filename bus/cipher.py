@@ -60,5 +60,7 @@ def unseal(key: AESGCM, sealed: Sealed) -> str:
     try:
         plain = key.decrypt(sealed.nonce, sealed.ciphertext, sealed.person + sealed.event + sealed.field.encode())
     except InvalidTag as error:
-        raise CorruptHistory("token.tampered", f"a ciphertext token of field {sealed.field} does not fit its key, event and field") from error
+        raise CorruptHistory(
+            "token.tampered", f"a ciphertext token of field {sealed.field} does not fit its key, event and field"
+        ) from error
     return plain.decode()

@@ -91,7 +91,7 @@ class SQLiteKeyStore:
         for start in range(0, len(persons), _CHUNK):
             chunk = persons[start : start + _CHUNK]
             marks = ",".join("?" * len(chunk))
-            found.update(self._connection.execute(f"SELECT person, wrapped FROM persons WHERE person IN ({marks})", chunk))  # noqa: S608 - question marks only
+            found.update(self._connection.execute(f"SELECT person, wrapped FROM persons WHERE person IN ({marks})", chunk))
         return found
 
     def add(self, keys: Mapping[bytes, bytes]) -> Mapping[bytes, bytes | None]:

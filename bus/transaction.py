@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
-from bus.codec import Codec, Keys, KeyRing
+from bus.codec import Codec, KeyRing, Keys
 from bus.errors import ConcurrencyConflict
 from bus.failures import translated
 from domain.commit import Commit, StoredReceipt

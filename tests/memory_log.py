@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from threading import RLock
+from typing import Any
 from uuid import UUID
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -54,12 +55,38 @@ class Contents:
         return position
 
 
+class MemoryVault:
+    """A key for each person, and each event with its personal fields sealed, as decisions see it."""
+
+    def __init__(self) -> None:
+        self._keys: dict[UUID, AESGCM] = {}
+        self._sealed: dict[UUID, Event] = {}
+
+    def seal(self, stored: NewEvent) -> Event:
+        """The event with tokens for its personal fields; the same ones each time."""
+        if stored.id not in self._sealed:
+            event = stored.event
+            secrets = {name: text for name in personal_fields(type(event)) if (text := getattr(event, name)) is not None}
+            self._sealed[stored.id] = replace(event, **self._tokens(stored, secrets)) if secrets else event
+        return self._sealed[stored.id]
+
+    def _tokens(self, stored: NewEvent, secrets: Mapping[str, str]) -> dict[str, Any]:
+        person: UUID = next(person for name in stored.event.person if (person := getattr(stored.event, name)) is not None)
+        key = self._keys.setdefault(person, AESGCM(os.urandom(32)))
+        return {
+            name: text
+            if isinstance(text, Token)
+            else Token(seal(key, name, text, person=person.bytes, event=stored.id.bytes, nonce=os.urandom(12)))
+            for name, text in secrets.items()
+        }
+
+
 class MemoryLog:
     """Keeps everything as objects; personal fields stay readable in `events` and `history`, decisions see them as tokens."""
 
     def __init__(self) -> None:
         self._contents = Contents()
-        self._keys: dict[UUID, AESGCM] = {}
+        self._vault = MemoryVault()
         self._lock = RLock()
 
     @property
@@ -77,7 +104,7 @@ class MemoryLog:
         with self._lock:
             committed = len(self._contents.commits)
             try:
-                yield MemoryTransaction(self._contents, self._keys)
+                yield MemoryTransaction(self._contents, self._vault)
             except BaseException:
                 kept, self._contents = self._contents.commits[:committed], Contents()
                 for commit in kept:
@@ -90,7 +117,7 @@ class MemoryTransaction:
     """One writer's view of the contents."""
 
     contents: Contents
-    keys: dict[UUID, AESGCM]
+    vault: MemoryVault
 
     @property
     def head(self) -> int:
@@ -104,7 +131,7 @@ class MemoryTransaction:
     def load(self, stream_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[tuple[Event, datetime]]]:
         """Each stream's events as decisions see them."""
         streams = self.contents.streams
-        return {key: [(self._sealed(stored), stored.occurred_at) for stored in streams[key]] for key in stream_ids if streams.get(key)}
+        return {key: [(self.vault.seal(stored), stored.occurred_at) for stored in streams[key]] for key in stream_ids if streams.get(key)}
 
     def receipts(self, command_ids: Sequence[str]) -> Mapping[str, StoredReceipt]:
         """The receipts of commands accepted before."""
@@ -121,18 +148,3 @@ class MemoryTransaction:
     def append(self, commits: Sequence[Commit]) -> Sequence[int]:
         """Apply the commits in order."""
         return [self.contents.add(commit) for commit in commits]
-
-    def _sealed(self, stored: NewEvent) -> Event:
-        event = stored.event
-        secrets = {name: text for name in personal_fields(type(event)) if (text := getattr(event, name)) is not None}
-        if not secrets:
-            return event
-        person: UUID = next(person for name in event.person if (person := getattr(event, name)) is not None)
-        key = self.keys.setdefault(person, AESGCM(os.urandom(32)))
-        tokens = {
-            name: text
-            if isinstance(text, Token)
-            else Token(seal(key, name, text, person=person.bytes, event=stored.id.bytes, nonce=os.urandom(12)))
-            for name, text in secrets.items()
-        }
-        return replace(event, **tokens)
