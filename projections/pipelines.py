@@ -13,7 +13,7 @@ from domain.pipelines.events import (
 )
 from projections.fold import BOTH, Fold
 from projections.rules import first, latest, latest_of
-from projections.values import OCCURRED_AT, POSITION, Const
+from projections.values import OCCURRED_AT, Const
 
 PIPELINES: Final = Fold(
     "pipelines",
@@ -21,11 +21,13 @@ PIPELINES: Final = Fold(
     key="pipeline_id",
     columns={
         "name": latest("name", PipelineDefined, PipelineRenamed),
+        "stages": latest("stages", StageAdded, StageMoved),
         "defined_at": first(OCCURRED_AT, PipelineDefined),
         "external_source": first("external_source", PipelineDefined),
         "external_id": first("external_id", PipelineDefined),
     },
 )
+"""`stages` are the names of all its stages, retired ones too, in their order."""
 
 STAGES: Final = Fold(
     "stages",
@@ -42,20 +44,4 @@ STAGES: Final = Fold(
     },
 )
 
-STAGE_PLACEMENTS: Final = Fold(
-    "stage_placements",
-    homes=BOTH,
-    key={"position": POSITION},
-    columns={
-        "pipeline_id": first("pipeline_id", StageAdded, StageMoved),
-        "stage": first("stage", StageAdded, StageMoved),
-        "place": first("place", StageAdded, StageMoved),
-        "previous_place": first("previous_place", StageMoved),
-        "occurred_at": first(OCCURRED_AT, StageAdded, StageMoved),
-    },
-    indexes=[["pipeline_id"]],
-)
-"""Each time a stage was put into a place: taken out of `previous_place` (None when it is new) and put in at `place`, which
-shifts those behind it. Done in the order of positions this gives the order of stages, now or as of any moment."""
-
-FOLDS: Final = (PIPELINES, STAGES, STAGE_PLACEMENTS)
+FOLDS: Final = (PIPELINES, STAGES)

@@ -1,0 +1,195 @@
+"""Satisfaction: what customers answered to surveys, by question and by what the surveys were about.
+
+- **CSAT** (scale 1–5) is the share of answers of 4 or 5 in per cent, the usual “top two box”.
+- **NPS** (scale 0–10) is the percentage of promoters (9, 10) minus that of detractors (0–6), from −100 to 100
+  (F. Reichheld, “The One Number You Need to Grow”, Harvard Business Review, December 2003).
+- **CES** (scale 1–7, 7 is easiest) is the mean score (M. Dixon et al., “Stop Trying to Delight Your Customers”, Harvard
+  Business Review, July 2010; the seven-point agreement scale is CES 2.0).
+- The **response rate** is answered surveys ÷ sent surveys, of those sent in the period.
+
+An amended answer counts with its last score. Answers belong to the period in which they were first given.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from readmodels.asking import Facts
+
+
+class Survey(StrEnum):
+    """The three questions."""
+
+    CSAT = "csat"
+    NPS = "nps"
+    CES = "ces"
+
+
+SCALES: Final = {Survey.CSAT: range(1, 6), Survey.NPS: range(11), Survey.CES: range(1, 8)}
+
+
+class By(StrEnum):
+    """What satisfaction can be broken down by; week (ISO), month, quarter and year give its trend."""
+
+    NOTHING = "nothing"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+    AGENT = "agent"
+    TEAM = "team"
+    CATEGORY = "category"
+    CHANNEL = "channel"
+    PRODUCT = "product"
+    SEGMENT = "segment"
+    TIER = "tier"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """Which answers are asked for: days are UTC, from `since` up to but without `until`; filters that are None take all."""
+
+    survey: Survey = Survey.CSAT
+    by: By = By.NOTHING
+    since: date | None = None
+    until: date | None = None
+    agent: str | None = None
+    team: str | None = None
+    category: str | None = None
+    channel: str | None = None
+    product: str | None = None
+    segment: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """One group's figures. `figure` is CSAT per cent, NPS or mean CES; None without an answer. Rates are shares from 0 to 1."""
+
+    group: str | None
+    sent: int
+    sent_and_answered: int
+    """Of the surveys sent in the period, those answered by now."""
+    response_rate: float | None
+    answers: int
+    figure: float | None
+    mean: float | None
+    distribution: dict[int, int]
+    """How many answers each score of the scale got, those with none too."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comment:
+    """What somebody said: `comment` is as stored, encrypted under the key of the person it is about."""
+
+    survey_id: str
+    customer_id: str
+    answered_at: datetime
+    score: int
+    agent: str | None
+    category: str | None
+    comment: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Satisfaction:
+    """The answer: figures by group in order."""
+
+    survey: Survey
+    by: By
+    groups: list[Group]
+
+
+_GROUPS: Final = {
+    By.NOTHING: "NULL",
+    By.WEEK: "strftime({at}, '%G-W%V')",
+    By.MONTH: "strftime({at}, '%Y-%m')",
+    By.QUARTER: "year({at}) || '-Q' || quarter({at})",
+    By.YEAR: "year({at})::VARCHAR",
+    By.AGENT: "s.agent",
+    By.TEAM: "s.team",
+    By.CATEGORY: "s.category",
+    By.CHANNEL: "s.channel",
+    By.PRODUCT: "s.product",
+    By.SEGMENT: "c.industry",
+    By.TIER: "c.tier",
+}
+_FIGURES: Final = {
+    Survey.CSAT: "100.0 * count(*) FILTER (score >= 4) / count(*)",
+    Survey.NPS: "100.0 * (count(*) FILTER (score >= 9) - count(*) FILTER (score <= 6)) / count(*)",
+    Survey.CES: "avg(score)",
+}
+_FILTERS: Final = {
+    "agent": "s.agent = $agent",
+    "team": "s.team = $team",
+    "category": "s.category = $category",
+    "channel": "s.channel = $channel",
+    "product": "s.product = $product",
+    "segment": "c.industry = $segment",
+}
+
+_SATISFACTION: Final = """
+WITH chosen AS (
+    SELECT s.*, {sent_group} AS sent_grp, {answered_group} AS answered_grp,
+           ($since IS NULL OR s.sent_at >= $since) AND ($until IS NULL OR s.sent_at < $until) AS sent_then,
+           s.answered_at IS NOT NULL AND ($since IS NULL OR s.answered_at >= $since) AND ($until IS NULL OR s.answered_at < $until) AS answered_then
+    FROM surveys s LEFT JOIN customers c ON c.customer_id = s.customer_id
+    WHERE s.kind = $kind {filters}
+),
+sent AS (
+    SELECT sent_grp AS grp, count(*) AS sent, count(answered_at) AS sent_and_answered FROM chosen WHERE sent_then GROUP BY ALL
+),
+answered AS (
+    SELECT answered_grp AS grp, count(*) AS answers, {figure} AS figure, avg(score) AS mean, map_entries(histogram(score)) AS scores
+    FROM chosen WHERE answered_then GROUP BY ALL
+),
+groups AS (SELECT grp FROM sent UNION SELECT grp FROM answered)
+SELECT g.grp::VARCHAR AS "group", coalesce(s.sent, 0) AS sent, coalesce(s.sent_and_answered, 0) AS sent_and_answered,
+       CASE WHEN s.sent > 0 THEN s.sent_and_answered / s.sent END AS response_rate,
+       coalesce(a.answers, 0) AS answers, a.figure, a.mean, a.scores
+FROM groups g
+LEFT JOIN sent s ON s.grp IS NOT DISTINCT FROM g.grp
+LEFT JOIN answered a ON a.grp IS NOT DISTINCT FROM g.grp
+ORDER BY g.grp NULLS LAST
+"""
+
+_COMMENTS: Final = """
+SELECT s.survey_id::VARCHAR AS survey_id, s.customer_id::VARCHAR AS customer_id, s.answered_at, s.score, s.agent, s.category, s.comment
+FROM surveys s LEFT JOIN customers c ON c.customer_id = s.customer_id
+WHERE s.kind = $kind AND s.comment IS NOT NULL {filters}
+  AND ($since IS NULL OR s.answered_at >= $since) AND ($until IS NULL OR s.answered_at < $until)
+ORDER BY s.answered_at DESC, s.survey_id LIMIT $most
+"""
+
+
+def satisfaction(facts: Facts, question: Question) -> Satisfaction:
+    """The figures of one kind of survey."""
+    sql = _SATISFACTION.format(
+        sent_group=_GROUPS[question.by].format(at="s.sent_at"),
+        answered_group=_GROUPS[question.by].format(at="s.answered_at"),
+        figure=_FIGURES[question.survey],
+        filters=_filters(question),
+    )
+    groups = [_group(question.survey, row) for row in facts.rows(sql, _parameters(question))]
+    return Satisfaction(survey=question.survey, by=question.by, groups=groups)
+
+
+def comments(facts: Facts, question: Question, *, most: int) -> Sequence[Comment]:
+    """The latest comments on the answers that the question is about, at most `most`."""
+    rows = facts.rows(_COMMENTS.format(filters=_filters(question)), {**_parameters(question), "most": most})
+    return [Comment(**row) for row in rows]
+
+
+def _group(survey: Survey, row: dict[str, Any]) -> Group:
+    scores = {entry["key"]: entry["value"] for entry in row.pop("scores") or ()}
+    return Group(**row, distribution={score: scores.get(score, 0) for score in SCALES[survey]})
+
+
+def _filters(question: Question) -> str:
+    return "".join(f" AND {sql}" for name, sql in _FILTERS.items() if getattr(question, name) is not None)
+
+
+def _parameters(question: Question) -> dict[str, Any]:
+    given = {name: value for name in _FILTERS if (value := getattr(question, name)) is not None}
+    return {"kind": question.survey.value, "since": question.since, "until": question.until, **given}
