@@ -64,6 +64,7 @@ class CasesPart:
         scope = Scope(self._lookups.row(self._cases.lookups, row, self._terms), facts_of(row), self._terms)
         if not hold(self._cases.when, scope):
             return
+        self._lookups.require(self._cases.lookups, row, scope.row, self._terms)
         case = self._said("case", scope)
         resource = template.text(scope) if (template := self._columns["resource"]) else None
         if self._cases.wide:

@@ -132,7 +132,7 @@ class _Table:
         if self._file.header is not None:
             return self._file.header
         try:
-            header = [cell.strip() for cell in next(self._cells, ())]
+            header = [cell.strip() for cell in next((cells for cells in self._cells if cells), ())]
         except (csv.Error, _TooLong) as error:
             raise UnreadableFile(self._name, f"its header line cannot be read: {error or 'it is too long'}") from None
         twice = sorted({column for column in header if header.count(column) > 1 and column})

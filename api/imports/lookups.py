@@ -7,7 +7,7 @@ from api.imports.errors import ImportRefused, RowRefused
 from api.imports.expressions import Scope
 from api.imports.filters import Terms
 from api.imports.intake import Intake
-from api.imports.mapping import Finds, Lookup
+from api.imports.mapping import Find, Finds, Lookup
 from api.imports.sources import BadRow, Row
 
 
@@ -25,15 +25,23 @@ class Lookups:
     """Rows that could not be read, with the file's name in the mapping."""
 
     def row(self, finds: Finds, row: Row, terms: Terms) -> dict[str, str | None]:
-        """The row's columns and what its lookups find, as `name.column`. Raises RowRefused `lookup.not_found`."""
+        """The row's columns and what its lookups find, as `name.column`. Raises RowRefused for a key of which a part is empty."""
         cells: dict[str, str | None] = dict(row.cells)
         for name, find in finds.items():
-            key = find.key.key(Scope(cells, facts_of(row), terms))
-            found = self.tables[find.lookup or name].get(key) if key is not None else None
-            if found is None and find.required:
-                raise RowRefused("lookup.not_found", f"lookup “{name}”: there is no row with the key “{key or ''}”")
+            found = self._found(name, find, cells, row, terms)
             cells.update({f"{name}.{column}": cell for column, cell in (found or {}).items()})
         return cells
+
+    def require(self, finds: Finds, row: Row, cells: Mapping[str, str | None], terms: Terms) -> None:
+        """Hold a row that is wanted to its required lookups. Raises RowRefused `lookup.not_found`."""
+        for name, find in finds.items():
+            if find.required and self._found(name, find, cells, row, terms) is None:
+                key = find.key.key(Scope(cells, facts_of(row), terms))
+                raise RowRefused("lookup.not_found", f"lookup “{name}”: there is no row with the key “{key or ''}”")
+
+    def _found(self, name: str, find: Find, cells: Mapping[str, str | None], row: Row, terms: Terms) -> Mapping[str, str] | None:
+        key = find.key.key(Scope(cells, facts_of(row), terms))
+        return self.tables[find.lookup or name].get(key) if key is not None else None
 
 
 def load_lookups(intake: Intake) -> Lookups:

@@ -68,7 +68,10 @@ class RowsPart:
     def _make(self, row: Row, at: datetime | None = None) -> Made:
         try:
             scope = self._scope(row)
-            return Made(row, tuple(self._orders(scope)) if hold(self._rows.when, scope) else (), at=at)
+            if not hold(self._rows.when, scope):
+                return Made(row, at=at)
+            self._lookups.require(self._rows.lookups, row, scope.row, self._terms)
+            return Made(row, tuple(self._orders(scope)), at=at)
         except RowRefused as error:
             return Made(row, refused=Refused(error.code, error.message), at=at)
 

@@ -100,16 +100,16 @@ class _Run:
             progress("importing", min(self.summary.rows, total), total)
 
     def _chunk(self, chunk: Sequence[Made]) -> None:
-        self.summary.rows += sum(made.rows for made in chunk)
+        asking = [made for made in chunk if made.orders and made.refused is None]
+        answers = iter(self.dispatcher.execute_all([Job(made.orders, atomic=True) for made in asking]) if asking else ())
         for made in chunk:
+            self.summary.rows += made.rows
             if made.refused is not None:
                 self.refusals.add(made.row, made.refused)
-            elif not made.orders:
+            elif made.orders:
+                self._answered(made, next(answers))
+            else:
                 self.summary.passed_over += made.rows
-        asking = [made for made in chunk if made.orders and made.refused is None]
-        answers = self.dispatcher.execute_all([Job(made.orders, atomic=True) for made in asking]) if asking else []
-        for made, outcomes in zip(asking, answers, strict=True):
-            self._answered(made, outcomes)
 
     def _answered(self, made: Made, outcomes: Sequence[Outcome]) -> None:
         reasons = [(order, each) for order, each in zip(made.orders, outcomes, strict=True) if isinstance(each, Refusal)]

@@ -41,7 +41,9 @@ def test_a_byte_order_mark_says_the_encoding(tmp_path: Path, encoding: str) -> N
 
 def test_the_real_samples_in_four_encodings_are_one_table(shared_data: Path) -> None:
     folder = shared_data / "crm_import_samples" / "salesforce_dataloader"
-    tables = [cells(folder / name) for name in ("csvtext.csv", "csvtext_BOM_UTF8.csv", "csvtext_BOM_UTF16LE.csv", "csvtext_BOM_UTF16BE.csv")]
+    tables = [
+        cells(folder / name) for name in ("csvtext.csv", "csvtext_BOM_UTF8.csv", "csvtext_BOM_UTF16LE.csv", "csvtext_BOM_UTF16BE.csv")
+    ]
     assert tables[0]
     assert all(table == tables[0] for table in tables[1:])
 

@@ -1,3 +1,4 @@
+import re
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -112,9 +113,8 @@ def test_a_value_that_cannot_be_read_refuses_the_row_and_names_the_template(text
     ],
 )
 def test_a_template_that_cannot_be_read_says_what_is_wrong(text: str, says: str) -> None:
-    with pytest.raises(ValueError, match=".") as wrong:
+    with pytest.raises(ValueError, match=re.escape(says)):
         parse_template(text)
-    assert says in str(wrong.value)
 
 
 def test_a_key_is_whole_or_nothing() -> None:
