@@ -21,7 +21,15 @@ def renamed(pipeline_id: UUID, number: int = 0) -> PipelineRenamed:
 
 def contact(contact_id: UUID, name: str = "Ada Lovelace", email: str | None = "ada@example.org") -> ContactAdded:
     return ContactAdded(
-        contact_id=contact_id, customer_id=contact_id, name=name, email=email, phone=None, title=None, role=None, external_source=None, external_id=None
+        contact_id=contact_id,
+        customer_id=contact_id,
+        name=name,
+        email=email,
+        phone=None,
+        title=None,
+        role=None,
+        external_source=None,
+        external_id=None,
     )
 
 

@@ -54,6 +54,8 @@ def any_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventLog
     if request.param == "memory":
         yield MemoryLog()
         return
-    place: Callable[[str], str] = lambda name: str(tmp_path / name) if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    place: Callable[[str], str] = lambda name: (
+        str(tmp_path / name) if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    )
     with closing(open_vault(place("keys.db"), bytes(32))) as vault, closing(open_log(place("log.db"), vault)) as opened:
         yield opened
