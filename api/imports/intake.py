@@ -115,6 +115,9 @@ def take_in(plan: Plan, given: Sequence[Path], limits: Limits) -> Intake:
     ]
     if missing:
         raise ImportRefused("import.file", f"the mapping “{plan.name}” needs more files: {choices(missing)}; give them too")
+    if not any(paths.values()):
+        known = choices(pattern for file in plan.files.values() for pattern in file.pattern)
+        raise ImportRefused("import.file", f"none of the mapping's files is given; it takes {known}")
     return Intake(plan, paths, limits)
 
 

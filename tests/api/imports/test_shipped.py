@@ -11,7 +11,7 @@ from statistics import fmean, median
 import pytest
 
 from domain.envelope import StoredEvent
-from tests.api.imports.importing import Books
+from tests.api.imports.importing import Books, write
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +151,27 @@ def test_people_orders_and_reviews_are_all_there(shop: list[StoredEvent]) -> Non
     assert round(fmean(each.data["score"] for each in answers), 4) == 4.0698
     assert len({each.data["order_ref"] for each in answers}) == 2979
     assert sum(each.data["comment"] is not None for each in answers) >= 1252
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        "Case ID,Activity,Resource,Complete Timestamp,Variant\nA,Register,Pete,2010/12/30 11:02:00.000,1\nA,Pay,Sue,2010/12/31 10:06,1\n",
+        "case:concept:name,concept:name,time:timestamp,lifecycle:transition\nA,Register,2010-12-30 11:02:00+00:00,complete\nA,Pay,2010-12-31,\n",
+        "case_id,activity,timestamp\nA,Pay,31/12/2010 10:06:00\nA,Register,30/12/2010 11:02:00\n",
+    ],
+)
+def test_event_logs_nobody_has_seen_are_taken_by_the_usual_column_names(tmp_path: Path, log: str) -> None:
+    books = Books(tmp_path / "data")
+    summary = books.run("event_log", write(tmp_path / "a log.csv", log))
+    noted = of(books.events(), "request.activity_noted")
+    books.close()
+    assert summary.refused == 0
+    assert [(each.occurred_at[:10], each.data["activity"]) for each in noted] == [("2010-12-30", "Register"), ("2010-12-31", "Pay")]
+
+
+def test_the_real_log_can_be_taken_without_a_mapping_of_its_own(tmp_path: Path, shared_data: Path) -> None:
+    books = Books(tmp_path / "data")
+    summary = books.run("event_log", shared_data / "helpdesk" / "helpdesk.xes.gz", dry_run=True)
+    books.close()
+    assert (summary.refused, summary.accepted) == (0, 1 + 4580 + 21_348)
