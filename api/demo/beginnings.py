@@ -17,27 +17,20 @@ INQUIRIES_A_DAY = 1.12
 
 def begin(world: World) -> None:
     """Set the pipelines up and let everything begin."""
-    new = pipelines.defined(world, "New business", pipelines.new_business(), won="Won", lost="Lost")
-    world.new_business = new
+    world.new_business = pipelines.defined(world, "New business", pipelines.new_business(), won="Won", lost="Lost")
     world.renewals = pipelines.defined(world, "Renewals", pipelines.renewals(), won="Renewed", lost="Not renewed")
-    world.begin(pipelines.changes(world, new))
-    world.begin(_address_book(world, max(len(COUNTRIES), round(KNOWN_BEFORE * world.size))))
+    world.begin(pipelines.changes(world))
+    _address_book(world, max(len(COUNTRIES), round(KNOWN_BEFORE * world.size)))
     world.begin(_days(world))
     world.begin(_somebody_leaves(world))
 
 
-def _address_book(world: World, number: int) -> Life:
-    """In the first days the customers of the years before are entered, in the order of their numbers."""
+def _address_book(world: World, number: int) -> None:
+    """In the first working days the customers of the years before are entered, in the order of their numbers."""
     for place in range(number):
         country = COUNTRIES[place] if place < len(COUNTRIES) else customers.anywhere(world)
-        world.begin(_known_before(world, country, place + 1), _entered_at(world, country, place / number))
-    return
-    yield  # a life that is over at once
-
-
-def _entered_at(world: World, country: Country, share: float) -> datetime:
-    """Some time in the first working days."""
-    return country.hours.hours_later(world.now, 30 * share, world.chance)
+        at = country.hours.hours_later(world.now, 30 * place / number, world.chance)
+        world.begin(_known_before(world, country, place + 1), at)
 
 
 def _known_before(world: World, country: Country, number: int) -> Life:

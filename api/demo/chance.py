@@ -15,7 +15,7 @@ class Chance:
     """Draws from a seed: the same seed and the same questions give the same answers on every machine."""
 
     def __init__(self, seed: int) -> None:
-        self._random = Random(seed)  # noqa: S311 - a simulation wants chance that can be repeated, not secrets
+        self._random = Random(seed)
 
     def happens(self, probability: float) -> bool:
         """True with that probability."""

@@ -1,7 +1,7 @@
 """The company that is simulated: it makes measuring instruments, sells them in three teams and helps customers from a service desk."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from api.demo.chance import Chance
@@ -63,8 +63,18 @@ INSTRUMENTS = tuple(product.name for product in PRODUCTS if product.price > 5_00
 YEARLY = tuple(product.name for product in PRODUCTS if product.yearly)
 COMPETITORS = ("Ostermeer Analytics", "Kaltbrunn Systems", "Trivexa", "Quandel & Roth", "海衡仪器")
 LEAD_SOURCES: Mapping[str, float] = {"web": 34, "trade fair": 18, "referral": 16, "outbound call": 14, "partner": 10, "webinar": 8}
-SOURCE_FIT: Mapping[str, float] = {"web": 0.94, "trade fair": 0.96, "referral": 1.35, "outbound call": 0.86, "partner": 1.16, "webinar": 0.92}
+SOURCE_FIT: Mapping[str, float] = {
+    "web": 0.94,
+    "trade fair": 0.96,
+    "referral": 1.35,
+    "outbound call": 0.86,
+    "partner": 1.16,
+    "webinar": 0.92,
+}
 """How well inquiries from each source turn out, against the average."""
+TIERS: Mapping[str, float] = {"A": 0.14, "B": 0.34, "C": 0.52}
+"""How important companies are to us."""
+TAGS = ("newsletter", "reference customer", "audited", "framework agreement", "tender only", "export control")
 CAMPAIGNS = ("Spring calibration weeks", "Trade fair follow-up", "Lab cloud launch")
 
 
@@ -74,7 +84,6 @@ class Company:
 
     sellers: Mapping[str, list[Colleague]]
     agents: Mapping[str, list[Colleague]]
-    seen: set[str] = field(default_factory=set[str])
 
     @classmethod
     def of_size(cls, size: float, chance: Chance) -> "Company":
@@ -82,7 +91,7 @@ class Company:
         seen: set[str] = set()
         sellers = {team: _hired(team, OFFICES[team], languages, size, chance, seen) for team, languages in SELLERS.items()}
         agents = {team: _hired(team, OFFICES[EUROPE], languages, size, chance, seen) for team, languages in AGENTS.items()}
-        return cls(sellers, agents, seen)
+        return cls(sellers, agents)
 
     def seller(self, team: str, chance: Chance, *, but: Colleague | None = None) -> Colleague:
         """Somebody who sells in a team, and is not `but`."""
@@ -97,10 +106,8 @@ class Company:
 
 
 def _hired(team: str, hours: Hours, languages: Mapping[str, int], size: float, chance: Chance, seen: set[str]) -> list[Colleague]:
-    people: list[Colleague] = []
-    for language, number in languages.items():
-        for _ in range(max(number, round(number * size))):
-            people.append(_colleague(team, hours, language, chance, seen))
+    numbers = {language: max(number, round(number * size)) for language, number in languages.items()}
+    people = [_colleague(team, hours, language, chance, seen) for language, number in numbers.items() for _ in range(number)]
     return _of_different_quality(people)
 
 

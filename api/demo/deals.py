@@ -1,14 +1,13 @@
-"""The lives of deals: opened, worked on from stage to stage and sometimes back, priced, pushed, won, lost, reopened."""
+"""The lives of deals: opened, worked on from stage to stage and sometimes back, won, lost, reopened, renewed."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
-from decimal import Decimal
+from datetime import datetime, timedelta
 from typing import Any
 
-from api.demo import customers, interactions, surveys
+from api.demo import customers, interactions, lifecycles, offers, surveys
 from api.demo.agenda import Life
-from api.demo.company import BY_NAME, COMPETITORS, LEAD_SOURCES, PRODUCTS, SOURCE_FIT
-from api.demo.pipelines import INQUIRY, NEGOTIATION, PROPOSAL, QUALIFIED
+from api.demo.company import BY_NAME, COMPETITORS, LEAD_SOURCES, SOURCE_FIT
+from api.demo.pipelines import INQUIRY, QUALIFIED
 from api.demo.records import Customer, Deal, Pipeline, Stage
 from api.demo.world import World
 
@@ -16,9 +15,7 @@ REASONS: Mapping[str, float] = {
     "price": 27, "competitor": 21, "no budget": 17, "no decision": 18, "bad timing": 10, "missing function": 7,
 }  # fmt: skip
 EARLY_REASONS: Mapping[str, float] = {"no reply": 46, "not a fit": 30, "no budget": 14, "only curious": 10}
-ROLES = ("decision maker", "user", "purchaser", "technical evaluator")
 TIER_FIT: Mapping[str, float] = {"A": 0.95, "B": 1.02, "C": 1.0}
-TIER_SIZE: Mapping[str, int] = {"A": 3, "B": 2, "C": 1}
 ON, BACK, LOST = "on", "back", "lost"
 
 
@@ -29,28 +26,21 @@ def inquiry(world: World) -> Life:
     source = world.chance.weighted(LEAD_SOURCES)
     yield customer.owner.hours.hours_later(world.now, world.chance.after(1.5), world.chance)
     if not customer.archived:
-        yield from deal_life(world, opened(world, customer, pipeline, source=source, basket=_basket(world, customer)))
+        yield from deal_life(world, opened(world, customer, pipeline, source=source, basket=offers.basket_for(world, customer)))
 
 
 def _who_asks(world: World) -> Customer:
-    known = world.chance.one_of(world.customers)
-    if world.chance.happens(0.30) and not known.archived:
-        return known
+    if world.customers and world.chance.happens(0.30):
+        known = world.chance.one_of(world.customers)
+        if not known.archived:
+            return known
     return customers.registered(world, customers.anywhere(world), "lead")
-
-
-def _basket(world: World, customer: Customer) -> list[tuple[str, int]]:
-    """What it is about: one main product, and what goes with it; the larger the customer, the more."""
-    size = TIER_SIZE[customer.tier]
-    chosen = [world.chance.weighted({product.name: product.share for product in PRODUCTS})]
-    chosen += [product.name for product in PRODUCTS if product.name not in chosen and world.chance.happens(product.share * 0.25 * size)]
-    return [(name, min(world.chance.whole(1, BY_NAME[name].most), 4 * size + 1)) for name in chosen[:5]]
 
 
 def opened(
     world: World, customer: Customer, pipeline: Pipeline, *, source: str, basket: Sequence[tuple[str, int]], stage: Stage | None = None
 ) -> Deal:
-    """A new deal, at the worth that one would guess; one in four is not worth anything yet."""
+    """A new deal, at the worth that one would guess; one inquiry in four is not worth anything yet."""
     deal = Deal(
         id=world.new_id(),
         customer=customer,
@@ -58,12 +48,13 @@ def opened(
         pipeline=pipeline,
         stage=stage or pipeline.stages[0],
         entered_at=world.now,
-        close_on=_in_days(world, world.chance.around(70, 0.3)),
+        close_on=offers.in_days(world, world.chance.around(70, 0.3)),
         currency=world.currency(customer.country),
         source=source,
         basket=list(basket),
     )
-    guessed = not world.chance.happens(0.25)
+    guessed = pipeline is world.renewals or not world.chance.happens(0.25)
+    worth = offers.worth(world, deal, world.chance.around(1.0, 0.2))
     said: dict[str, Any] = {
         "opportunity_id": deal.id,
         "customer_id": customer.id,
@@ -73,7 +64,7 @@ def opened(
         "owner_id": deal.owner.id,
         "team": deal.owner.team,
         "lead_source": source,
-        **(_worth(world, deal, world.chance.around(1.0, 0.2)) if guessed else {"currency": deal.currency, "rate": world.rate(deal.currency)}),
+        **(worth if guessed else {**worth, "amount": 0}),
         "expected_close_on": deal.close_on.isoformat() if guessed else None,
     }
     world.ask("open_opportunity", deal.owner, said)
@@ -82,23 +73,12 @@ def opened(
     return deal
 
 
-def _worth(world: World, deal: Deal, factor: float = 1.0) -> dict[str, Any]:
-    euros = sum(BY_NAME[name].price * number for name, number in deal.basket)
-    return {"amount": world.price(euros * factor, deal.currency), "currency": deal.currency, "rate": world.rate(deal.currency)}
-
-
-def _in_days(world: World, days: float) -> date:
-    """A working day about so far away."""
-    day = (world.now + timedelta(days=days)).date()
-    return day + timedelta(days=(7 - day.weekday()) if day.weekday() > 4 else 0)
-
-
 def _now_open(world: World, deal: Deal) -> None:
     deal.status = "open"
     deal.pipeline.deals[deal.id] = deal
     deal.customer.open_deals += 1
     deal.customer.last_deal_at = world.now
-    world.begin(_watched(world, deal), _morning_of(deal.close_on))
+    world.begin(offers.watched(world, deal), offers.morning_of(deal.close_on))
 
 
 def _now_closed(world: World, deal: Deal, status: str, happened: datetime | None) -> None:
@@ -106,26 +86,6 @@ def _now_closed(world: World, deal: Deal, status: str, happened: datetime | None
     del deal.pipeline.deals[deal.id]
     deal.customer.open_deals -= 1
     deal.customer.last_deal_at = world.now
-
-
-def _morning_of(day: date) -> datetime:
-    return datetime.fromisoformat(f"{day.isoformat()}T08:10:00+00:00")
-
-
-def _watched(world: World, deal: Deal) -> Life:
-    """When the day comes on which it should have closed, it is expected later."""
-    while deal.open:
-        if deal.close_on <= world.now.date():
-            yield deal.owner.hours.hours_later(world.now, world.chance.after(3), world.chance)
-            if not deal.open:
-                return
-            _expected(world, deal, _in_days(world, world.chance.around(26, 0.5) + 4))
-        yield _morning_of(deal.close_on)
-
-
-def _expected(world: World, deal: Deal, day: date) -> None:
-    deal.close_on = day
-    world.ask("move_close_date", deal.owner, {"opportunity_id": deal.id, "expected_close_on": day.isoformat()})
 
 
 def deal_life(world: World, deal: Deal) -> Life:
@@ -168,7 +128,9 @@ def _moves(world: World, deal: Deal, *, back: bool) -> None:
     happened = _a_little_earlier(world, deal)
     world.ask("move_opportunity", deal.owner, {"opportunity_id": deal.id, "to_stage": to.name}, happened=happened)
     deal.stage, deal.entered_at = to, happened or world.now
-    _on_entering(world, deal)
+    offers.entered(world, deal)
+    if world.chance.happens(0.035):
+        _given_to_another(world, deal)
 
 
 def _a_little_earlier(world: World, deal: Deal) -> datetime | None:
@@ -178,79 +140,6 @@ def _a_little_earlier(world: World, deal: Deal) -> datetime | None:
     return max(deal.entered_at, world.now - timedelta(minutes=world.chance.whole(60, 2600)))
 
 
-def _on_entering(world: World, deal: Deal) -> None:
-    if deal.stage.name == QUALIFIED:
-        _qualified(world, deal)
-    elif deal.stage.name == PROPOSAL:
-        _priced(world, deal)
-    elif deal.stage.name == NEGOTIATION:
-        _negotiated(world, deal)
-    if world.chance.happens(0.035):
-        _given_to_another(world, deal)
-
-
-def _qualified(world: World, deal: Deal) -> None:
-    customers.becomes(world, deal.customer, "prospect", by=deal.owner)
-    if not deal.lines and world.chance.happens(0.5):
-        world.ask("change_opportunity_amount", deal.owner, {"opportunity_id": deal.id, **_worth(world, deal, world.chance.around(1.0, 0.15))})
-    for person, role in zip(world.chance.some_of(deal.customer.contacts, 2), world.chance.some_of(ROLES, 2), strict=False):
-        world.ask("link_contact_to_opportunity", deal.owner, {"opportunity_id": deal.id, "contact_id": person.id, "role": role})
-    if world.chance.happens(0.4):
-        _forecast(world, deal, "pipeline")
-
-
-def _forecast(world: World, deal: Deal, category: str) -> None:
-    world.ask("set_forecast_category", deal.owner, {"opportunity_id": deal.id, "category": category})
-
-
-def _priced(world: World, deal: Deal) -> None:
-    """An offer has lines; they are changed when it is made again."""
-    if deal.lines:
-        _repriced(world, deal)
-        return
-    for name, number in deal.basket:
-        _line_added(world, deal, name, number)
-    if world.chance.happens(0.35):
-        deal.competitor = world.chance.one_of(COMPETITORS)
-        world.ask("note_competitor", deal.owner, {"opportunity_id": deal.id, "competitor": deal.competitor})
-    if world.chance.happens(0.6):
-        _forecast(world, deal, "best_case")
-
-
-def _line_added(world: World, deal: Deal, name: str, number: int) -> None:
-    line_id = world.new_id()
-    deal.lines.append((line_id, name, number))
-    price = world.price(BY_NAME[name].price, deal.currency)
-    said = {"opportunity_id": deal.id, "line_id": line_id, "product": name, "quantity": str(number), "unit_price": price}
-    world.ask("add_opportunity_line", deal.owner, {**said, "rate": world.rate(deal.currency)})
-
-
-def _repriced(world: World, deal: Deal) -> None:
-    """A discount on one line, or another number of pieces."""
-    place = world.chance.whole(0, len(deal.lines) - 1)
-    line_id, name, number = deal.lines[place]
-    if number > 1 and world.chance.happens(0.25):
-        number -= 1
-        deal.lines[place] = (line_id, name, number)
-    price = world.price(BY_NAME[name].price * world.chance.between(0.84, 0.98), deal.currency)
-    said = {"opportunity_id": deal.id, "line_id": line_id, "quantity": str(number), "unit_price": price, "rate": world.rate(deal.currency)}
-    world.ask("change_opportunity_line", deal.owner, said)
-
-
-def _negotiated(world: World, deal: Deal) -> None:
-    if not deal.lines:
-        _priced(world, deal)
-    elif world.chance.happens(0.45):
-        _repriced(world, deal)
-    if len(deal.lines) > 1 and world.chance.happens(0.08):
-        line_id, _, _ = deal.lines.pop()
-        world.ask("remove_opportunity_line", deal.owner, {"opportunity_id": deal.id, "line_id": line_id})
-    if world.chance.happens(0.6):
-        _forecast(world, deal, "commit")
-    if deal.close_on > world.now.date() + timedelta(days=25) and world.chance.happens(0.3):
-        _expected(world, deal, _in_days(world, world.chance.between(8, 20)))
-
-
 def _given_to_another(world: World, deal: Deal) -> None:
     deal.owner = world.company.seller(deal.customer.country.team, world.chance, but=deal.owner)
     world.ask("assign_opportunity", deal.owner, {"opportunity_id": deal.id, "owner_id": deal.owner.id, "team": deal.owner.team})
@@ -258,10 +147,10 @@ def _given_to_another(world: World, deal: Deal) -> None:
 
 def _won(world: World, deal: Deal) -> Life:
     customer, happened = deal.customer, _a_little_earlier(world, deal)
-    final = _final_worth(world, deal) if world.chance.happens(0.08) else {}
+    final = offers.worth(world, deal, world.chance.between(0.88, 0.96)) if world.chance.happens(0.08) else {}
     world.ask("win_opportunity", deal.owner, {"opportunity_id": deal.id, **final}, happened=happened)
     _now_closed(world, deal, "won", happened)
-    customers.becomes(world, customer, "active", by=deal.owner)
+    lifecycles.becomes(world, customer, "active", by=deal.owner)
     _now_buyer(world, customer, [name for _, name, _ in deal.lines] or [name for name, _ in deal.basket])
     if deal.pipeline is world.new_business:
         _follows(world, deal)
@@ -293,26 +182,19 @@ def _first_renewal(world: World, deal: Deal, products: Sequence[tuple[str, int]]
         yield from renewal(world, deal.customer, products)
 
 
-def _final_worth(world: World, deal: Deal) -> dict[str, Any]:
-    worth = _worth(world, deal, world.chance.between(0.88, 0.96))
-    return worth if worth["amount"] > Decimal(0) else {}
-
-
 def _lost(world: World, deal: Deal) -> Life:
     reason = world.chance.weighted(EARLY_REASONS if deal.stage.name == INQUIRY else REASONS)
-    competitor = None
-    if reason == "competitor":
-        competitor = deal.competitor or world.chance.one_of(COMPETITORS)
+    competitor = (deal.competitor or world.chance.one_of(COMPETITORS)) if reason == "competitor" else None
     said = {"opportunity_id": deal.id, "reason": reason, "competitor": competitor}
     happened = _a_little_earlier(world, deal)
     world.ask("lose_opportunity", deal.owner, said, happened=happened)
     _now_closed(world, deal, "lost", happened)
     if deal.pipeline is world.renewals and world.chance.happens(0.6):
-        customers.becomes(world, deal.customer, "churned", by=deal.owner, reason=reason)
+        lifecycles.becomes(world, deal.customer, "churned", by=deal.owner, reason=reason)
     if world.chance.happens(0.05):
         yield from _reopened(world, deal, days=world.chance.between(20, 120), reason="customer asked again")
     if not deal.open:
-        world.begin(customers.cools_off(world, deal.customer))
+        world.begin(lifecycles.cools_off(world, deal.customer))
 
 
 def _reopened(world: World, deal: Deal, *, days: float, reason: str) -> Life:
@@ -334,7 +216,7 @@ def renewal(world: World, customer: Customer, products: Sequence[tuple[str, int]
             return
         deal = opened(world, customer, world.renewals, source="renewal", basket=products)
         for name, number in products:
-            _line_added(world, deal, name, number)
+            offers.add_line(world, deal, name, number)
         yield from deal_life(world, deal)
         if deal.status != "won":
             return
@@ -346,4 +228,5 @@ def brought_over(world: World, customer: Customer) -> Life:
     pipeline = world.new_business
     yield customer.owner.hours.days_later(world.now, world.chance.between(0.2, 3), world.chance)
     stage = world.chance.one_of(pipeline.stages[1:])
-    yield from deal_life(world, opened(world, customer, pipeline, source=world.chance.weighted(LEAD_SOURCES), basket=_basket(world, customer), stage=stage))
+    source, basket = world.chance.weighted(LEAD_SOURCES), offers.basket_for(world, customer)
+    yield from deal_life(world, opened(world, customer, pipeline, source=source, basket=basket, stage=stage))

@@ -15,7 +15,7 @@ from commands.log import EventLog
 
 DAYS = 730
 USUAL_EVENTS = 50_000
-EVENTS_OF_USUAL_SIZE = 50_000
+EVENTS_OF_USUAL_SIZE = 42_000
 """How many events a company of the usual size makes in two years, as measured over several seeds."""
 
 Progress = Callable[[int, int], None]
@@ -32,8 +32,7 @@ class Notable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
-    """What was made. `notable` has records worth a look: `busiest customer`, `late call` and `amended answer` (customers),
-    `came back` (a deal that moved backwards), `reopened` (a request); in a very small company some may be missing."""
+    """What was made between two moments."""
 
     since: datetime
     until: datetime
@@ -41,6 +40,8 @@ class Summary:
     events: int
     customers: int
     notable: Mapping[str, Notable]
+    """Records worth a look: `busiest customer`, `late call` and `amended answer` (customers), `came back` (a deal that went
+    backwards), `reopened` (a request). In a very small company some may be missing."""
 
 
 def fill(
@@ -69,7 +70,7 @@ def fill(
 
 
 def _world(log: EventLog, size: float, seed: int, until: datetime, base_currency: str) -> World:
-    start = until.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS)
+    start = _start(until)
     chance = Chance(seed)
     return World(
         chance=chance,
@@ -82,11 +83,15 @@ def _world(log: EventLog, size: float, seed: int, until: datetime, base_currency
     )
 
 
+def _start(until: datetime) -> datetime:
+    return until.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=DAYS)
+
+
 def _summary(world: World, until: datetime) -> Summary:
     busiest = max(world.customers, key=lambda customer: customer.requests + 2 * len(customer.deals))
     notable = {"busiest customer": (busiest.id, busiest.name), **world.notable}
     return Summary(
-        since=until - timedelta(days=DAYS),
+        since=_start(until),
         until=until,
         commands=world.clerk.orders,
         events=world.clerk.events,

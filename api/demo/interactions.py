@@ -46,6 +46,7 @@ def took_place(
         yield by.hours.days_later(world.now, world.chance.between(1, 5), world.chance)
     if customer.archived:
         return
+    by = customer.owner if by.left else by
     interaction_id = world.new_id()
     said = _what_is_said(world, customer, topic, kind, by, product or world.chance.one_of(INSTRUMENTS))
     belongs = {"interaction_id": interaction_id, "customer_id": customer.id, "opportunity_id": deal, "request_id": request}
@@ -58,7 +59,9 @@ def took_place(
 def _what_is_said(world: World, customer: Customer, topic: str, kind: str, by: Colleague, product: str) -> dict[str, Any]:
     chance = world.chance
     contact = chance.one_of(customer.contacts) if customer.contacts and chance.happens(0.9) else None
-    others = [person.name for person in chance.some_of(customer.contacts, 3) if person is not contact] if kind in ("meeting", "visit") else []
+    others = (
+        [person.name for person in chance.some_of(customer.contacts, 3) if person is not contact] if kind in ("meeting", "visit") else []
+    )
     inbound = chance.happens(0.75 if topic == "inquiry" else 0.3)
     return {
         "kind": kind,

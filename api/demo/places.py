@@ -64,9 +64,11 @@ class Country:
             "country": self.code,
         }
 
-    def city(self, name: str) -> Name:
-        """The city of that name."""
-        return next(city.name for city in self.cities if city.name.written == name)
+    def company_name(self, chance: Chance, industry: str) -> Name:
+        """What a company of an industry could be called there."""
+        written, _, spelled = INDUSTRIES[industry][self.language.split("-", maxsplit=1)[0]].partition("/")
+        trade = Name(written, spelled or plain(written))
+        return self.naming.business(chance, city=chance.one_of(self.cities).name, trade=trade, form=chance.one_of(self.forms))
 
 
 def _digits(pattern: str, chance: Chance) -> str:
@@ -141,9 +143,3 @@ INDUSTRIES: Mapping[str, Mapping[str, str]] = {
                   "zh": "医疗/medical", "ja": "医療/medical"},
 }  # fmt: skip
 """Industries, with the word for each that company names have in each language."""
-
-
-def trade(industry: str, country: Country) -> Name:
-    """The word that says in a company's name what it does."""
-    written, _, spelled = INDUSTRIES[industry][country.language.split("-", maxsplit=1)[0]].partition("/")
-    return Name(written, spelled or plain(written))

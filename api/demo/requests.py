@@ -13,7 +13,6 @@ from api.demo.records import Customer, Person
 from api.demo.texts import text
 from api.demo.world import World
 
-
 Resolution = Generator[datetime, None, float]
 """A life that ends in how content the customer is, on the scale of CSAT."""
 
@@ -29,12 +28,12 @@ class Category:
 
 
 CATEGORIES: Mapping[str, Category] = {
-    "fault": Category(31, 9.0, 4.40, ("repaired", "replaced under warranty", "fixed by update", "no fault found")),
-    "question": Category(25, 2.6, 4.80, ("explained", "sent the manual", "shown on the phone")),
-    "billing": Category(15, 4.5, 4.40, ("invoice corrected", "credit note", "explained")),
-    "delivery": Category(14, 6.0, 4.35, ("delivered", "new date agreed", "missing part sent")),
-    "complaint": Category(7, 11.0, 3.40, ("apology and credit note", "instrument exchanged", "visit agreed")),
-    "change": Category(8, 3.5, 4.75, ("done", "done with the next delivery")),
+    "fault": Category(31, 9.0, 4.47, ("repaired", "replaced under warranty", "fixed by update", "no fault found")),
+    "question": Category(25, 2.6, 4.86, ("explained", "sent the manual", "shown on the phone")),
+    "billing": Category(15, 4.5, 4.47, ("invoice corrected", "credit note", "explained")),
+    "delivery": Category(14, 6.0, 4.43, ("delivered", "new date agreed", "missing part sent")),
+    "complaint": Category(7, 11.0, 3.45, ("apology and credit note", "instrument exchanged", "visit agreed")),
+    "change": Category(8, 3.5, 4.82, ("done", "done with the next delivery")),
 }
 SHARES: Mapping[str, float] = {name: category.share for name, category in CATEGORIES.items()}
 CHANNELS: Mapping[str, float] = {"email": 42, "phone": 27, "web": 15, "chat": 13, "social": 3}
@@ -201,7 +200,9 @@ def _waits(world: World, request: Request, on: str) -> Life:
     yield request.agent.hours.hours_later(world.now, world.chance.around(1.2, 0.6), world.chance)
     if on == "customer":
         world.ask("record_reply", request.agent, _step(request, direction="to_customer"))
-    reason = world.chance.one_of(("serial number", "photograph", "log file") if on == "customer" else ("spare part", "carrier", "laboratory"))
+    reason = world.chance.one_of(
+        ("serial number", "photograph", "log file") if on == "customer" else ("spare part", "carrier", "laboratory")
+    )
     world.ask("pause_request", request.agent, _step(request, waiting_on=on, reason=reason))
     if on == "customer" and world.chance.happens(0.85):
         yield request.customer.country.hours.days_later(world.now, world.chance.around(1.1, 0.8), world.chance)
@@ -219,7 +220,7 @@ def _is_resolved(world: World, request: Request) -> Resolution:
     yield request.agent.hours.hours_later(world.now, hours, world.chance)
     world.ask("resolve_request", request.agent, _step(request, result=world.chance.one_of(category.results)))
     slow = 0.25 * max(0.0, hours / category.hours - 1.5)
-    mood = 1.7 * (request.agent.skill - 1) + 0.3 * request.customer.mood
+    mood = 1.7 * (request.agent.skill - 1) + 0.2 * request.customer.mood
     content = world.chance.normal(category.content + mood - slow - request.troubles, 0.8)
     kind = "ces" if request.category in ("question", "change") and world.chance.happens(0.3) else "csat"
     if world.chance.happens(0.7):

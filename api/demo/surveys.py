@@ -39,7 +39,7 @@ def relationship(world: World, customer: Customer) -> Life:
     """NPS about twice a year, as long as we have business with the customer."""
     while customer.lifecycle != "churned":
         if not customer.archived:
-            felt = world.chance.normal(8.55 + 1.1 * customer.mood, 1.75)
+            felt = world.chance.normal(8.40 + 1.1 * customer.mood, 1.75)
             contact = {"contact_id": customer.contacts[0].id} if customer.contacts else {}
             world.begin(_survey(world, customer, "nps", felt, contact))
         yield customer.owner.hours.days_later(world.now, world.chance.between(165, 200), world.chance)

@@ -33,8 +33,11 @@ class Hours:
         return morning + timedelta(seconds=int(min(chance.after(0.9), 6.0) * 3600))
 
     def days_later(self, moment: datetime, days: float, chance: Chance) -> datetime:
-        """About so many days later, at some time of a working day; the same day after all if that is now over."""
+        """About so many days later, at some time of a working day; what falls on a weekend comes on one of the days after it or before it."""
+        today = moment.astimezone(self.zone).date()
         day = (moment + timedelta(days=days)).astimezone(self.zone).date()
+        while not self.works_on(day):
+            day = max(today, day + timedelta(days=chance.whole(-2, 4)))
         hour = chance.between(self.opens + 0.4, self.closes - 0.4)
         then = datetime.combine(day, time(), self.zone).astimezone(UTC) + timedelta(seconds=int(hour * 3600))
         return self.at_work(max(then, moment + timedelta(minutes=3)), chance)
