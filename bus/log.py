@@ -99,7 +99,8 @@ class SQLiteLog(Log):
     """A log in a file, begun when there is none. Raises ForeignLog for a file that is no log or a newer one."""
 
     def __init__(self, path: str | Path, vault: KeyRing, *, catalogue: Catalogue = TODAY) -> None:
-        self._datastore = sqlite.Datastore(str(path))
+        with translated():
+            self._datastore = sqlite.Datastore(str(path))
         recorder = sqlite.Recorder(self._datastore)
         super().__init__(recorder, vault, catalogue)
         try:

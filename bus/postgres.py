@@ -69,6 +69,7 @@ class Datastore(PostgresDatastore):
             port=str(given.pop("port", "")),
             user=str(given.pop("user", "")),
             password=str(given.pop("password", "")),
+            pre_ping=True,
             pool_size=1,
             max_overflow=31,
             lock_timeout=_LOCK_SECONDS,
@@ -244,7 +245,6 @@ class PostgresRows:
                 "WITH ORDINALITY AS new (kind, key, stream, place) ORDER BY place ON CONFLICT DO NOTHING"
             )
             self._cursor.execute(query, [list(column) for column in zip(*links, strict=True)])
-        self._cursor.execute("NOTIFY stored_events")
 
     def _copy(self, table: SQL, rows: Sequence[Sequence[object]]) -> None:
         if rows:

@@ -114,6 +114,8 @@ class Datastore(SQLiteDatastore):
 
     def __init__(self, path: str) -> None:
         super().__init__(path)
+        # Before the first connection is made, for that sets the file's journal mode.
+        STAMP.check_file(path)
         self.pool = Pool(db_name=path, lock_timeout=_READ_SECONDS, pool_size=8, max_overflow=_MOST_READERS, pool_timeout=_READ_SECONDS)
         self._only_writer = Lock()
 
@@ -143,12 +145,6 @@ class Recorder(SQLiteApplicationRecorder):
     def construct_create_table_statements(self) -> list[str]:
         """Events, receipts, claims and links."""
         return list(_TABLES)
-
-    def create_table(self) -> None:
-        """Make the tables in an empty file. Raises ForeignLog for a file that is none of ours."""
-        with self.datastore.get_connection(commit=False) as connection, connection.cursor() as cursor:
-            STAMP.check(cursor.connection)
-        super().create_table()
 
     def _create_table(self, c: SQLiteCursor) -> None:
         super()._create_table(c)

@@ -1,7 +1,9 @@
 """The stamp in a SQLite file's header that says whose file it is and in which version."""
 
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
+from pathlib import Path
 
 from bus.errors import ForeignLog
 
@@ -13,6 +15,12 @@ class Stamp:
     letters: bytes
     version: int
     what: str
+
+    def check_file(self, path: str) -> None:
+        """Raises ForeignLog unless there is no file at `path`, or an empty one or ours; leaves it as it is."""
+        if Path(path).exists():
+            with closing(sqlite3.connect(path)) as connection:
+                self.check(connection)
 
     def check(self, connection: sqlite3.Connection) -> None:
         """Raises ForeignLog unless the file is empty or ours, in this version or an older one."""
