@@ -9,12 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from projections.plan import Lane, Plan
-from projections.sql import partial, relation_of, typed, used_values
+from projections.sql import relation_of, typed, used_values
 from projections.values import Envelope
 
 SLICE: Final = 200_000
 """Positions that are folded at once: bounds the memory, and is large enough for DuckDB to be busy."""
-CHUNK: Final = 16_384
+CHUNK: Final = 4_096
 """Rows of one Arrow batch: what one thread takes at a time."""
 
 Target = tuple[Plan, Sequence[Lane]]
@@ -59,10 +59,6 @@ class Bulk:
             self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {relation_of(event_type)} AS {select}")
         finally:
             self._connection.unregister("incoming_events")
-
-    def partial(self, plan: Plan, lanes: Sequence[Lane], types: frozenset[str]) -> str | None:
-        """A query for the rows that the typed events make by themselves; None when there are none."""
-        return partial(plan, lanes, types)
 
 
 def _by_type(events: pa.Table) -> Iterator[tuple[str, pa.Table]]:

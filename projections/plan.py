@@ -103,11 +103,11 @@ def plan(fold: Fold) -> Plan:
     for names in _lanes(fold):
         lane = _lane(fold, names, len(columns))
         lanes[len(lanes)] = lane
+        personal = fold.personal(names[0])
         if lane.mark is not None:
             kind = Kind.INTEGER if lane.order is Order.POSITION else Kind.TEXT
-            columns.append(tables.Column(lane.mark_name, kind, hidden=True))
-        personal = [fold.personal(name) for name in names]
-        columns += [tables.Column(name, kind, mark) for name, kind, mark in zip(names, lane.kinds, personal, strict=True)]
+            columns.append(tables.Column(lane.mark_name, kind, personal, hidden=True))
+        columns += [tables.Column(name, kind, personal) for name, kind in zip(names, lane.kinds, strict=True)]
     keys = tuple(tables.Column(name, kind) for name, kind in zip(fold.key, fold.key_kinds, strict=True))
     shown = (*fold.key, *fold.columns)
     layout = Layout(fold.name, tuple(fold.key), (*keys, *columns), shown, fold.indexes)

@@ -159,7 +159,7 @@ REQUEST_MARKS: Final = Fold(
         "occurred_at": first(OCCURRED_AT, *ALL),
         "recorded_at": first(RECORDED_AT, *ALL),
         "actor": first(ACTOR, *ALL),
-        "by": first("by", *ALL),
+        "done_by": first("by", *ALL),
         "irregular": first(IRREGULAR, *ALL),
         "agent": first("agent", *ALL),
         "team": first("team", *ALL),

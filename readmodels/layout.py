@@ -82,6 +82,10 @@ class Layout:
         return f"{self.name}__{number}"
 
 
+class Moved(Exception):
+    """Another writer has moved a fold on since it was read; read again."""
+
+
 class State(StrEnum):
     """What a version of a read model is there for."""
 

@@ -1,0 +1,204 @@
+"""The engine: applies batches of events to the tables of one home, each fold's position in the same transaction as its rows."""
+
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Final
+
+from domain.envelope import StoredEvent
+from projections.bulk import SLICE, Bulk
+from projections.evaluate import Poison, evaluate
+from projections.feed import Feed
+from projections.fold import Fold, Home
+from projections.homes import Tables, Writer
+from projections.plan import Plan, plans
+from projections.sql import combined, partials
+from readmodels.layout import Moved, State, Version
+
+BATCH: Final = 2_000
+"""Events that the Python evaluator takes at once."""
+BULK_LAG: Final = 20_000
+"""From this many events on, DuckDB is quicker."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A table that is to be moved on: the version as it was read."""
+
+    plan: Plan
+    version: Version
+
+
+@dataclass(frozen=True, slots=True)
+class FoldHealth:
+    """How one fold stands in one home."""
+
+    home: Home
+    fold: str
+    number: int
+    """The version of its table."""
+    state: State
+    position: int
+    lag: int
+    """How many positions it is behind the log."""
+    fingerprint: str
+    stale: bool
+    """Whether it was folded by another declaration than today's; it then stays as it is."""
+    error_position: int | None
+    error: str | None
+
+
+class Engine:
+    """Moves the folds of one home on. Only `advance` and `apply` write; they may be called from any thread."""
+
+    def __init__(self, tables: Tables, folds: Iterable[Fold], feed: Feed, *, bulk_lag: int = BULK_LAG) -> None:
+        self.tables = tables
+        self.feed = feed
+        self.plans = {plan.name: plan for plan in plans(folds, tables.home)}
+        self.turn = threading.RLock()
+        """Held while tables are moved on; whoever switches versions holds it too."""
+        self._bulk_lag = bulk_lag
+
+    def targets(self, state: State = State.SERVING) -> list[Target]:
+        """The tables that this code can move on: folded by today's declarations, and not stopped."""
+        return [
+            Target(self.plans[version.fold], version)
+            for version in self.tables.versions()
+            if version.fold in self.plans
+            and version.state is state
+            and version.error is None
+            and version.fingerprint == self.plans[version.fold].fold.fingerprint
+        ]
+
+    @property
+    def position(self) -> int:
+        """Up to which event all healthy serving tables are folded."""
+        return min((target.version.position for target in self.targets()), default=0)
+
+    def health(self) -> list[FoldHealth]:
+        """Every version of every fold of today's."""
+        head = self.feed.head()
+        return [
+            FoldHealth(
+                home=self.tables.home,
+                fold=version.fold,
+                number=version.number,
+                state=version.state,
+                position=version.position,
+                lag=max(0, head - version.position),
+                fingerprint=version.fingerprint,
+                stale=version.fingerprint != self.plans[version.fold].fold.fingerprint,
+                error_position=version.error_position,
+                error=version.error,
+            )
+            for version in self.tables.versions()
+            if version.fold in self.plans
+        ]
+
+    def advance(self) -> bool:
+        """Apply the next batch to the serving tables that are furthest behind; False when there is nothing to do.
+
+        Raises an error of the store's when it is out of order; nothing is lost by trying again.
+        """
+        with self.turn:
+            return self.move_on(self.targets())
+
+    def catch_up(self) -> None:
+        """Apply everything that the log has now."""
+        while self.advance():
+            pass
+
+    def move_on(self, targets: Sequence[Target]) -> bool:
+        """Apply one batch to those of `targets` that are furthest behind; False when all are at the head."""
+        if not targets:
+            return False
+        after = min(target.version.position for target in targets)
+        group = [target for target in targets if target.version.position == after]
+        upto = min([self.feed.head(), *(t.version.position for t in targets if t.version.position > after)])
+        if upto <= after:
+            return False
+        with suppress(Moved):
+            if upto - after > self._bulk_lag:
+                self._apply_bulk(group, after, min(upto, after + SLICE))
+            else:
+                events = [event for event in self.feed.read(after, BATCH) if event.position <= upto]
+                self.apply(group, events, upto if len(events) < BATCH else events[-1].position)
+        return True
+
+    def apply(self, group: Sequence[Target], events: Sequence[StoredEvent], upto: int) -> None:
+        """Fold `events` into the tables of `group` and set their positions to `upto`, in one transaction.
+
+        A fold that fails on an event is left before it, stopped; the others go on. Raises Moved.
+        """
+        try:
+            with self.tables.writing() as writer:
+                for target in group:
+                    self._apply_one(writer, target, events, upto)
+        except (Moved, *self.tables.outages):
+            raise
+        except Exception as error:
+            self._find_culprit(group, events, upto, error)
+
+    def _apply_one(self, writer: Writer, target: Target, events: Sequence[StoredEvent], upto: int) -> None:
+        poison: Poison | None = None
+        try:
+            rows = evaluate(target.plan, events)
+        except Poison as error:
+            poison = error
+            events = [event for event in events if event.position < error.position]
+            rows, upto = evaluate(target.plan, events), error.position - 1
+        self.tables.put(writer, target.plan, target.version.number, rows)
+        if upto != target.version.position:
+            writer.advance(target.version, upto)
+        if poison:
+            writer.stop(target.version, poison.position, poison.message)
+
+    def _find_culprit(self, group: Sequence[Target], events: Sequence[StoredEvent], upto: int, error: Exception) -> None:
+        """One of these folds could not write what some event made: find out which and stop it there."""
+        if len(group) > 1:
+            for target in group:
+                with suppress(Moved):
+                    self.apply([target], events, upto)
+        elif len(events) > 1:
+            half = len(events) // 2
+            middle = events[half - 1].position
+            self.apply(group, events[:half], middle)
+            moved = replace(group[0].version, position=middle)
+            self.apply([Target(group[0].plan, moved)], events[half:], upto)
+        elif not events:
+            raise error
+        else:
+            with self.tables.writing() as writer:
+                writer.stop(group[0].version, events[0].position, f"{events[0].type}: {type(error).__name__}: {error}")
+
+    def _apply_bulk(self, group: Sequence[Target], after: int, upto: int) -> None:
+        lanes = {target.plan: target.plan.lanes_in(self.tables.home) for target in group}
+        try:
+            with self.tables.writing() as writer, self.tables.scratch(writer) as scratch:
+                bulk = Bulk(scratch, lanes.items())
+                with bulk.typed(self.feed.arrow(after, upto)) as types:
+                    for target in group:
+                        rows = partials(target.plan, lanes[target.plan], types)
+                        if rows:
+                            together = f"({' UNION ALL '.join(rows)})"
+                            if not target.plan.fold.per_event:
+                                together = f"({combined(target.plan, lanes[target.plan], together)})"
+                            self.tables.put_relation(writer, target.plan, target.version.number, scratch, together)
+                        writer.advance(target.version, upto)
+        except (Moved, *self.tables.outages):
+            raise
+        except Exception:  # noqa: BLE001 - whatever it was, the Python evaluator finds the fold and the event
+            self._apply_slowly(group, after, upto)
+
+    def _apply_slowly(self, group: Sequence[Target], after: int, upto: int) -> None:
+        while after < upto:
+            events = [event for event in self.feed.read(after, BATCH) if event.position <= upto]
+            reached = events[-1].position if len(events) == BATCH else upto
+            self.apply(group, events, reached)
+            group = [
+                Target(target.plan, replace(target.version, position=reached))
+                for target in group
+                if any(t.version.fold == target.version.fold for t in self.targets(target.version.state))
+            ]
+            after = reached

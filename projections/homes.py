@@ -1,0 +1,212 @@
+"""How rows that events made come into the tables of each home: combined with what is there already."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any, Final, Protocol
+
+import duckdb
+import pyarrow as pa
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from projections.evaluate import combine
+from projections.fold import Home
+from projections.plan import Lane, Plan, Rows
+from projections.sql import canonical, combined, native, quoted
+from readmodels.facts import FactStore, FactWriter
+from readmodels.layout import Kind, Layout, Version
+from readmodels.lookups import LookupStore, LookupWriter
+
+ARROW: Final[Mapping[Kind, pa.DataType]] = {
+    Kind.TEXT: pa.string(),
+    Kind.ID: pa.string(),
+    Kind.INTEGER: pa.int64(),
+    Kind.BOOLEAN: pa.bool_(),
+    Kind.DECIMAL: pa.int64(),
+    Kind.INSTANT: pa.string(),
+    Kind.DATE: pa.string(),
+    Kind.TEXTS: pa.list_(pa.string()),
+    Kind.JSON: pa.string(),
+}
+"""Canonical cells in Arrow."""
+
+LOAD_ROWS: Final = 20_000
+"""Rows that are loaded in one transaction, so that live writers get their turn."""
+
+
+class Writer(Protocol):
+    """What both stores' writers do alike."""
+
+    def versions(self) -> list[Version]: ...
+    def create(self, layout: Layout, version: Version) -> None: ...
+    def index(self, layout: Layout, number: int) -> None: ...
+    def serve(self, layout: Layout, number: int) -> None: ...
+    def drop(self, fold: str, number: int) -> None: ...
+    def advance(self, version: Version, position: int) -> None: ...
+    def stop(self, version: Version, position: int, error: str) -> None: ...
+    def resume(self, fold: str, number: int) -> None: ...
+
+
+class Tables(Protocol):
+    """The tables of one home."""
+
+    @property
+    def home(self) -> Home: ...
+
+    @property
+    def outages(self) -> tuple[type[Exception], ...]:
+        """Errors that are the store's, not a fold's: worth another try later."""
+        ...
+
+    def versions(self) -> list[Version]: ...
+
+    def writing(self) -> AbstractContextManager[Any]:
+        """Become the only writer; gives a Writer."""
+        ...
+
+    def put(self, writer: Any, plan: Plan, number: int, rows: Rows) -> None:
+        """Combine `rows`, which events made, with those in the table."""
+        ...
+
+    def put_relation(self, writer: Any, plan: Plan, number: int, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
+        """The same for rows in a DuckDB relation of `scratch`, one per key, with the columns of this home."""
+        ...
+
+    def scratch(self, writer: Any = None) -> AbstractContextManager[duckdb.DuckDBPyConnection]:
+        """A DuckDB connection for temporary tables; the writer's own where this home's tables are to be put from it."""
+        ...
+
+    def fill(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
+        """Load rows into a new version's empty table, in transactions of its own."""
+        ...
+
+    def difference(self, layout: Layout, one: int, other: int) -> int:
+        """How many rows two versions do not have in common."""
+        ...
+
+
+class LookupTables:
+    """The lookups."""
+
+    home = Home.LOOKUPS
+    outages = (OperationalError, InterfaceError)
+
+    def __init__(self, store: LookupStore) -> None:
+        self.store = store
+        self.versions = store.versions
+        self.writing = store.writing
+
+    def put(self, writer: LookupWriter, plan: Plan, number: int, rows: Rows) -> None:
+        """Combine `rows` with those in the table."""
+        width = len(plan.layout.key)
+        keys = sorted(rows)
+        if not plan.fold.per_event:
+            for row in writer.rows(plan.layout, number, keys):
+                combine(plan, rows[row[:width]], list(row[width:]))
+        writer.write(plan.layout, number, [(*key, *rows[key]) for key in keys])
+
+    def put_relation(self, writer: LookupWriter, plan: Plan, number: int, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
+        """Combine the rows of a DuckDB relation with those in the table, some thousands at a time."""
+        width = len(plan.layout.key)
+        found = scratch.execute(canonical(plan.layout, relation))
+        while batch := found.fetchmany(LOAD_ROWS):
+            rows = ([tuple(cell) if isinstance(cell, list) else cell for cell in row] for row in batch)
+            self.put(writer, plan, number, {tuple(row[:width]): row[width:] for row in rows})
+
+    @contextmanager
+    def scratch(self, writer: LookupWriter | None = None) -> Iterator[duckdb.DuckDBPyConnection]:  # noqa: ARG002 - as the port has it
+        """A DuckDB of its own in memory."""
+        with duckdb.connect(":memory:", config={"preserve_insertion_order": False}) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            yield connection
+
+    def fill(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
+        """Load rows in the order of their keys."""
+        order = ", ".join(quoted(name) for name in plan.layout.key)
+        found = scratch.execute(canonical(plan.layout, relation, texts_as_json=True) + f" ORDER BY {order}")
+        while batch := found.fetchmany(LOAD_ROWS):
+            with self.store.writing() as writer:
+                writer.load(plan.layout, version.number, batch)
+
+    def difference(self, layout: Layout, one: int, other: int) -> int:
+        """How many rows two versions do not have in common."""
+        with self.store.reading() as connection:
+            return sum(connection.exec_driver_sql(_except(layout, a, b)).scalar_one() for a, b in ((one, other), (other, one)))
+
+
+class FactTables:
+    """The facts."""
+
+    home = Home.FACTS
+    outages = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InterruptException)
+
+    def __init__(self, store: FactStore) -> None:
+        self.store = store
+        self.versions = store.versions
+        self.writing = store.writing
+
+    def put(self, writer: FactWriter, plan: Plan, number: int, rows: Rows) -> None:
+        """Combine `rows` with those in the table."""
+        if not rows:
+            return
+        writer.connection.register("incoming_rows", _arrow(plan, rows))
+        try:
+            self.put_relation(writer, plan, number, writer.connection, f"({native(plan.layout_in(Home.FACTS), 'incoming_rows')})")
+        finally:
+            writer.connection.unregister("incoming_rows")
+
+    def put_relation(self, writer: FactWriter, plan: Plan, number: int, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
+        """Combine the rows of a relation of the writer's own connection (which `scratch` must be) with those in the table."""
+        layout = plan.layout_in(Home.FACTS)
+        table, columns = quoted(layout.physical(number)), ", ".join(quoted(name) for name in layout.names)
+        if plan.fold.per_event:
+            scratch.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {relation}")
+            return
+        keys = ", ".join(quoted(name) for name in layout.key)
+        scratch.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns} FROM {relation}")
+        both = f"(SELECT {columns} FROM incoming UNION ALL SELECT {columns} FROM {table} SEMI JOIN incoming USING ({keys}))"
+        scratch.execute(f"CREATE OR REPLACE TEMP TABLE merged AS {combined(plan, plan.lanes_in(Home.FACTS), both)}")
+        same = " AND ".join(f"{table}.{quoted(name)} = merged.{quoted(name)}" for name in layout.key)
+        scratch.execute(f"DELETE FROM {table} USING merged WHERE {same}")
+        scratch.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM merged")
+
+    @contextmanager
+    def scratch(self, writer: FactWriter | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection of the same DuckDB, under the same memory limit."""
+        if writer is not None:
+            yield writer.connection
+            return
+        connection = self.store.scratch()
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def fill(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
+        """Load rows by one statement; `scratch` must be a connection of this store."""
+        layout = plan.layout_in(Home.FACTS)
+        columns = ", ".join(quoted(name) for name in layout.names)
+        scratch.execute(f"INSERT INTO {quoted(layout.physical(version.number))} ({columns}) SELECT {columns} FROM {relation}")
+
+    def difference(self, layout: Layout, one: int, other: int) -> int:
+        """How many rows two versions do not have in common."""
+        return sum(self.store.query(_except(layout, a, b))[0][0] for a, b in ((one, other), (other, one)))
+
+
+def _except(layout: Layout, one: int, other: int) -> str:
+    columns = ", ".join(quoted(name) for name in layout.names)
+    tables = [f"SELECT {columns} FROM {quoted(layout.physical(number))}" for number in (one, other)]
+    return f"SELECT count(*) FROM ({tables[0]} EXCEPT {tables[1]}) AS only_one"
+
+
+def _arrow(plan: Plan, rows: Rows) -> pa.Table:
+    """The rows with this home's columns."""
+    layout = plan.layout_in(Home.FACTS)
+    place = {column.name: number for number, column in enumerate(plan.layout.columns)}
+    columns = list(zip(*((*key, *cells) for key, cells in rows.items()), strict=True))
+    arrays = [pa.array(columns[place[column.name]], ARROW[column.kind]) for column in layout.columns]
+    return pa.table(arrays, names=list(layout.names))
+
+
+def lanes_for(plan: Plan, homes: Sequence[Home]) -> tuple[Lane, ...]:
+    """The lanes that a row needs to serve all `homes`."""
+    return plan.lanes if Home.LOOKUPS in homes else plan.lanes_in(Home.FACTS)

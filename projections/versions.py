@@ -1,0 +1,76 @@
+"""Which versions of the tables serve: what is to be done at start, roll-back, and health."""
+
+import logging
+from collections.abc import Iterable, Mapping, Sequence
+
+from projections.build import Builder, Draft, Progress
+from projections.engine import Engine
+from projections.feed import Feed
+from projections.plan import Plan
+from readmodels.layout import State, Version
+
+log = logging.getLogger(__name__)
+
+
+def start(feed: Feed, engines: Sequence[Engine], progress: Progress | None = None) -> list[str]:
+    """Make ready to serve: every fold has a serving table afterwards. Gives the folds whose serving tables are of another
+    declaration than today's; they serve as they are until `build` has been called for them.
+
+    Failures of an earlier run are forgotten, so that stopped folds are tried again. What was being built then is dropped.
+    A kept version that was folded by today's declaration (the code was rolled back) is switched back to.
+    """
+    fresh: dict[Engine, list[str]] = {}
+    stale: set[str] = set()
+    for engine in engines:
+        for plan in engine.plans.values():
+            found = _prepare(engine, plan)
+            if found is None:
+                fresh.setdefault(engine, []).append(plan.name)
+            elif found.fingerprint != plan.fold.fingerprint:
+                stale.add(plan.name)
+    build(feed, fresh, progress)
+    return sorted(stale)
+
+
+def _prepare(engine: Engine, plan: Plan) -> Version | None:
+    """Tidy up one fold's versions; the one that serves, if there is one."""
+    layout = plan.layout_in(engine.tables.home)
+    with engine.tables.writing() as writer:
+        versions = [version for version in writer.versions() if version.fold == plan.name]
+        for version in versions:
+            if version.state is State.BUILDING:
+                writer.drop(version.fold, version.number)
+            elif version.error:
+                writer.resume(version.fold, version.number)
+        serving = next((version for version in versions if version.state is State.SERVING), None)
+        if serving and serving.fingerprint != plan.fold.fingerprint:
+            for version in versions:
+                if version.state is State.KEPT and version.fingerprint == plan.fold.fingerprint:
+                    log.info("%s: back to version %s, which today's declaration folded", plan.name, version.number)
+                    writer.serve(layout, version.number)
+                    return version
+    return serving
+
+
+def build(feed: Feed, wanted: Mapping[Engine, Iterable[str]], progress: Progress | None = None) -> list[Draft]:
+    """Build new versions of the folds `wanted` of each engine beside the serving ones, and switch each in. Raises BuildFailed."""
+    builder = Builder(feed)
+    drafts = builder.build(wanted, progress)
+    for draft in drafts:
+        builder.switch(draft)
+    return drafts
+
+
+def rollback(engine: Engine, fold: str) -> Version:
+    """Let the kept version of `fold` serve again; the one that serves is kept. Raises LookupError when none is kept.
+
+    If it was folded by another declaration than today's, it stays as it is until the code it belongs to is back.
+    """
+    plan = engine.plans[fold]
+    with engine.turn, engine.tables.writing() as writer:
+        versions = [version for version in writer.versions() if version.fold == fold and version.state is State.KEPT]
+        if not versions:
+            raise LookupError(f"no earlier version of {fold} is kept")
+        kept = max(versions, key=lambda version: version.number)
+        writer.serve(plan.layout_in(engine.tables.home), kept.number)
+    return kept

@@ -1,0 +1,224 @@
+"""The fact tables: rows per event, interval or dimension in DuckDB, read through views that have the folds' names."""
+
+import re
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+
+from domain.errors import DaybookError
+from readmodels.layout import Kind, Layout, Moved, State, Version
+
+NATIVE: Final[Mapping[Kind, str]] = {
+    Kind.TEXT: "VARCHAR",
+    Kind.ID: "UUID",
+    Kind.INTEGER: "BIGINT",
+    Kind.BOOLEAN: "BOOLEAN",
+    Kind.DECIMAL: "DECIMAL(18,4)",
+    Kind.INSTANT: "TIMESTAMP",
+    Kind.DATE: "DATE",
+    Kind.TEXTS: "VARCHAR[]",
+    Kind.JSON: "VARCHAR",
+}
+"""How DuckDB has the kinds of cells; instants are in UTC."""
+
+BATCH_ROWS: Final = 10_000
+
+
+class FactsInUse(DaybookError):
+    """Another process has the fact file open; DuckDB allows one."""
+
+
+class QueryRefused(DaybookError):
+    """A user's query is not one SELECT, is wrong, or took too long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What a user's query gave: at most as many rows as were allowed."""
+
+    table: pa.Table
+    truncated: bool
+
+
+class FactStore:
+    """One process's DuckDB replica of the facts. Any number of threads may read while one folds.
+
+    No SQL on it can reach files or the network or change its configuration.
+    """
+
+    def __init__(self, path: Path | None, layouts: Iterable[Layout], *, memory_limit: str = "1GB", threads: int | None = None) -> None:
+        """Open the file at `path`, made if it is not there; None keeps the facts in memory. Raises FactsInUse."""
+        self.layouts: Mapping[str, Layout] = {layout.name: layout for layout in layouts}
+        config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": memory_limit, "preserve_insertion_order": False}
+        if path is not None:
+            config["temp_directory"] = f"{path}.tmp"
+        if threads is not None:
+            config["threads"] = threads
+        self._connection = _open(path, config)
+        self._writing = threading.RLock()
+        for statement in (
+            "SET TimeZone = 'UTC'",
+            "CREATE TABLE IF NOT EXISTS folds (fold VARCHAR NOT NULL, number BIGINT NOT NULL, state VARCHAR NOT NULL, "
+            "fingerprint VARCHAR NOT NULL, position BIGINT NOT NULL, error_position BIGINT, error VARCHAR)",
+            "SET python_enable_replacements = false",
+            "SET enable_external_access = false",
+            "SET lock_configuration = true",
+        ):
+            with suppress(duckdb.InvalidInputException):  # the settings are locked already when this process opened the file before
+                self._connection.execute(statement)
+
+    def close(self) -> None:
+        """Write everything into the file and let go of it."""
+        self._connection.close()
+
+    @contextmanager
+    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A read-only transaction of its own: all its queries see the same state."""
+        cursor = self._connection.cursor()
+        try:
+            cursor.execute("BEGIN TRANSACTION READ ONLY")
+            yield cursor
+            cursor.execute("COMMIT")
+        finally:
+            cursor.close()
+
+    def query(self, sql: str, parameters: Sequence[object] | Mapping[str, object] = ()) -> list[tuple[Any, ...]]:
+        """The rows of our own SELECT."""
+        with self.cursor() as cursor:
+            return cursor.execute(sql, parameters).fetchall()
+
+    def select(self, sql: str, parameters: Sequence[object] = (), *, seconds: float, rows: int) -> Selection:
+        """The first `rows` rows of a user's SELECT, within `seconds`.
+
+        Raises QueryRefused `sql.not_a_select`, `sql.wrong` (with DuckDB's message) or `sql.too_slow`.
+        """
+        with self.cursor() as cursor:
+            _check_select(cursor, sql)
+            clock = threading.Timer(seconds, cursor.interrupt)
+            clock.start()
+            try:
+                return _read(cursor.execute(sql, parameters).to_arrow_reader(BATCH_ROWS), rows)
+            except duckdb.InterruptException:
+                raise QueryRefused("sql.too_slow", f"the query took longer than {seconds:g} seconds") from None
+            except (duckdb.Error, pa.ArrowException, OSError) as error:
+                if "INTERRUPT" in str(error):
+                    raise QueryRefused("sql.too_slow", f"the query took longer than {seconds:g} seconds") from None
+                raise QueryRefused("sql.wrong", str(error)) from None
+            finally:
+                clock.cancel()
+
+    @contextmanager
+    def writing(self) -> Iterator["FactWriter"]:
+        """Become the only writer; leaving the context commits, an exception rolls back."""
+        with self._writing:
+            cursor = self._connection.cursor()
+            try:
+                cursor.execute("BEGIN TRANSACTION")
+                yield FactWriter(cursor)
+                cursor.execute("COMMIT")
+            except duckdb.TransactionException as error:
+                raise Moved(str(error)) from error
+            finally:
+                cursor.close()
+
+    def scratch(self) -> duckdb.DuckDBPyConnection:
+        """A connection for temporary tables; they vanish when it is closed."""
+        return self._connection.cursor()
+
+    def versions(self) -> list[Version]:
+        """Every version of every table."""
+        with self.cursor() as cursor:
+            return FactWriter(cursor).versions()
+
+
+def _open(path: Path | None, config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
+    try:
+        return duckdb.connect(str(path) if path is not None else ":memory:", config=config)
+    except duckdb.IOException as error:
+        if "lock" not in str(error):
+            raise
+        holder = re.search(r"\(PID (\d+)\)", str(error))
+        who = f"process {holder[1]}" if holder else "another process"
+        raise FactsInUse("facts.in_use", f"{who} has {path} open; ask it instead, or stop it") from error
+
+
+def _check_select(cursor: duckdb.DuckDBPyConnection, sql: str) -> None:
+    try:
+        statements = cursor.extract_statements(sql)
+    except duckdb.Error as error:
+        raise QueryRefused("sql.wrong", str(error)) from None
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise QueryRefused("sql.not_a_select", "give one SELECT; nothing else is done here")
+
+
+def _read(reader: pa.RecordBatchReader, limit: int) -> Selection:
+    batches: list[pa.RecordBatch] = []
+    left = limit
+    for batch in reader:
+        batches.append(batch.slice(0, left))
+        if batch.num_rows > left:
+            return Selection(pa.Table.from_batches(batches, reader.schema), truncated=True)
+        left -= batch.num_rows
+    return Selection(pa.Table.from_batches(batches, reader.schema), truncated=False)
+
+
+class FactWriter:
+    """What the one writer may do."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+
+    def versions(self) -> list[Version]:
+        """Every version of every table."""
+        rows = self.connection.execute(
+            "SELECT fold, number, state, fingerprint, position, error_position, error FROM folds ORDER BY fold, number"
+        )
+        return [Version(row[0], row[1], State(row[2]), *row[3:]) for row in rows.fetchall()]
+
+    def create(self, layout: Layout, version: Version) -> None:
+        """Make the table of a new version and register it."""
+        columns = ", ".join(f'"{column.name}" {NATIVE[column.kind]}' for column in layout.columns)
+        self.connection.execute(f'CREATE TABLE "{layout.physical(version.number)}" ({columns})')
+        self.connection.execute(
+            "INSERT INTO folds VALUES (?, ?, ?, ?, ?, NULL, NULL)",
+            [version.fold, version.number, version.state.value, version.fingerprint, version.position],
+        )
+
+    def index(self, layout: Layout, number: int) -> None:
+        """DuckDB finds rows by scanning; there is nothing to make."""
+
+    def serve(self, layout: Layout, number: int) -> None:
+        """Let the view show this version; the one that served is kept."""
+        columns = ", ".join(f'"{name}"' for name in layout.shown)
+        self.connection.execute(f'CREATE OR REPLACE VIEW "{layout.name}" AS SELECT {columns} FROM "{layout.physical(number)}"')
+        self.connection.execute("UPDATE folds SET state = 'kept' WHERE fold = ? AND state = 'serving'", [layout.name])
+        self.connection.execute("UPDATE folds SET state = 'serving' WHERE fold = ? AND number = ?", [layout.name, number])
+
+    def drop(self, fold: str, number: int) -> None:
+        """Forget a version and its table."""
+        self.connection.execute(f'DROP TABLE IF EXISTS "{fold}__{number}"')
+        self.connection.execute("DELETE FROM folds WHERE fold = ? AND number = ?", [fold, number])
+
+    def advance(self, version: Version, position: int) -> None:
+        """Move a version on from the position that we read. Raises Moved when it is not there any more."""
+        same = "fold = ? AND number = ? AND position = ? AND error IS NULL"
+        values = [position, version.fold, version.number, version.position]
+        changed = self.connection.execute(f"UPDATE folds SET position = ? WHERE {same}", values).fetchone()  # noqa: S608 - constant
+        if changed is None or changed[0] != 1:
+            raise Moved(version.fold)
+
+    def stop(self, version: Version, position: int, error: str) -> None:
+        """Note that a version's fold failed on the event at `position`."""
+        values = [position, error, version.fold, version.number]
+        self.connection.execute("UPDATE folds SET error_position = ?, error = ? WHERE fold = ? AND number = ?", values)
+
+    def resume(self, fold: str, number: int) -> None:
+        """Forget a version's failure, so that it is tried again."""
+        one = "WHERE fold = ? AND number = ?"
+        self.connection.execute(f"UPDATE folds SET error_position = NULL, error = NULL {one}", [fold, number])  # noqa: S608 - constant

@@ -1,0 +1,258 @@
+"""The lookup tables: a row per entity in SQLite or PostgreSQL, read through views that have the folds' names."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    Table,
+    Text,
+    create_engine,
+    delete,
+    event,
+    func,
+    insert,
+    literal,
+    select,
+    text,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from readmodels.columns import SHOWN, STORED
+from readmodels.layout import Kind, Layout, Moved, State, Version
+
+Row = tuple[Any, ...]
+
+KEYS_AT_ONCE = 500
+BUSY_SECONDS = 30.0
+WRITER_LOCK = 0x6461_7962_6F6F_6B01
+"""The advisory lock that makes writers of a PostgreSQL database take turns, as SQLite does by itself."""
+
+
+class LookupStore:
+    """The lookup database. Writers take turns; readers see whole batches with the position that they belong to."""
+
+    def __init__(self, engine: Engine, layouts: Iterable[Layout]) -> None:
+        self.engine = engine
+        self.layouts: Mapping[str, Layout] = {layout.name: layout for layout in layouts}
+        self._metadata = MetaData()
+        self._views = {name: _table(self._metadata, name, layout, shown=True) for name, layout in self.layouts.items()}
+        self._folds = Table(
+            "folds",
+            MetaData(),
+            Column("fold", Text(), primary_key=True),
+            Column("number", BigInteger(), primary_key=True, autoincrement=False),
+            Column("state", Text(), nullable=False),
+            Column("fingerprint", Text(), nullable=False),
+            Column("position", BigInteger(), nullable=False),
+            Column("error_position", BigInteger()),
+            Column("error", Text()),
+        )
+        with self.writing() as writer:
+            self._folds.create(writer.connection, checkfirst=True)
+
+    @classmethod
+    def sqlite(cls, path: Path, layouts: Iterable[Layout]) -> Self:
+        """Lookups in an SQLite file; made if it is not there."""
+        engine = create_engine(
+            f"sqlite:///{path}",
+            connect_args={"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False},
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+        )
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return cls(engine, layouts)
+
+    @classmethod
+    def postgres(cls, url: str, layouts: Iterable[Layout], *, schema: str = "lookups") -> Self:
+        """Lookups in a schema of a PostgreSQL database (`postgresql://…`); the schema is made if it is not there."""
+        engine = create_engine(
+            make_url(url).set(drivername="postgresql+psycopg"),
+            connect_args={"options": f"-csearch_path={schema} -ctimezone=UTC"},
+            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_deserializer=orjson.loads,
+        )
+        with engine.begin() as connection:
+            connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
+            connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
+        return cls(engine, layouts)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self.engine.dispose()
+
+    def table(self, name: str) -> Table:
+        """The read model `name` for SQLAlchemy queries: its serving version, whichever that is. Raises KeyError."""
+        return self._views[name]
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection whose queries all see the same state."""
+        with self.engine.connect() as connection:
+            if connection.dialect.name == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator["LookupWriter"]:
+        """Become the only writer; leaving the context commits, an exception rolls back."""
+        with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
+            yield LookupWriter(connection, self._folds)
+
+    def versions(self) -> list[Version]:
+        """Every version of every table."""
+        with self.reading() as connection:
+            return LookupWriter(connection, self._folds).versions()
+
+
+def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "temp_store=MEMORY", "cache_size=-65536"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.get_execution_options().get("writing") else "BEGIN")
+
+
+def _table(metadata: MetaData, name: str, layout: Layout, *, shown: bool) -> Table:
+    kinds = SHOWN if shown else STORED
+    wanted = [layout.column(column) for column in layout.shown] if shown else layout.columns
+    key = () if shown else layout.key
+    return Table(name, metadata, *(Column(column.name, kinds[column.kind](), primary_key=column.name in key) for column in wanted))
+
+
+class LookupWriter:
+    """What the one writer may do."""
+
+    def __init__(self, connection: Connection, folds: Table) -> None:
+        self.connection = connection
+        self._folds = folds
+
+    def versions(self) -> list[Version]:
+        """Every version of every table."""
+        rows = self.connection.execute(select(self._folds).order_by(self._folds.c.fold, self._folds.c.number))
+        return [Version(r.fold, r.number, State(r.state), r.fingerprint, r.position, r.error_position, r.error) for r in rows]
+
+    def create(self, layout: Layout, version: Version) -> None:
+        """Make the table of a new version and register it."""
+        _physical(layout, version.number).create(self.connection)
+        values = {name: getattr(version, name) for name in ("fold", "number", "state", "fingerprint", "position")}
+        self.connection.execute(insert(self._folds).values(**values))
+
+    def index(self, layout: Layout, number: int) -> None:
+        """Make the version's secondary indexes; after bulk loading, as that is quicker."""
+        table = layout.physical(number)
+        for place, columns in enumerate(layout.indexes, start=1):
+            names = ", ".join(f'"{name}"' for name in columns)
+            self.connection.execute(text(f'CREATE INDEX "ix_{table}__{place}" ON "{table}" ({names})'))
+
+    def serve(self, layout: Layout, number: int) -> None:
+        """Let the view show this version; the one that served is kept."""
+        self.connection.execute(text(f'DROP VIEW IF EXISTS "{layout.name}"'))
+        self.connection.execute(text(self._view(layout, number)))
+        here, folds = self._folds.c, self._folds
+        serving = (here.fold == layout.name) & (here.state == State.SERVING)
+        self.connection.execute(update(folds).where(serving).values(state=State.KEPT))
+        self.connection.execute(update(folds).where((here.fold == layout.name) & (here.number == number)).values(state=State.SERVING))
+
+    def _view(self, layout: Layout, number: int) -> str:
+        columns: list[str] = []
+        for name in layout.shown:
+            scaled = layout.column(name).kind is Kind.DECIMAL and self.connection.dialect.name == "postgresql"
+            columns.append(f'("{name}"::numeric / 10000)::numeric(22, 4) AS "{name}"' if scaled else f'"{name}"')
+        return f'CREATE VIEW "{layout.name}" AS SELECT {", ".join(columns)} FROM "{layout.physical(number)}"'
+
+    def drop(self, fold: str, number: int) -> None:
+        """Forget a version and its table."""
+        self.connection.execute(text(f'DROP TABLE IF EXISTS "{fold}__{number}"'))
+        self.connection.execute(delete(self._folds).where((self._folds.c.fold == fold) & (self._folds.c.number == number)))
+
+    def advance(self, version: Version, position: int) -> None:
+        """Move a version on from the position that we read. Raises Moved when it is not there any more."""
+        here = self._folds.c
+        same = (here.fold == version.fold) & (here.number == version.number) & (here.position == version.position)
+        done = self.connection.execute(update(self._folds).where(same, here.error.is_(None)).values(position=position))
+        if done.rowcount != 1:
+            raise Moved(version.fold)
+
+    def stop(self, version: Version, position: int, error: str) -> None:
+        """Note that a version's fold failed on the event at `position`."""
+        here = self._folds.c
+        one = (here.fold == version.fold) & (here.number == version.number)
+        self.connection.execute(update(self._folds).where(one).values(error_position=position, error=error))
+
+    def resume(self, fold: str, number: int) -> None:
+        """Forget a version's failure, so that it is tried again."""
+        one = (self._folds.c.fold == fold) & (self._folds.c.number == number)
+        self.connection.execute(update(self._folds).where(one).values(error_position=None, error=None))
+
+    @contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """What fails within leaves what was written before as it was."""
+        with self.connection.begin_nested():
+            yield
+
+    def rows(self, layout: Layout, number: int, keys: Sequence[Row]) -> Iterator[Row]:
+        """The rows with these keys, all columns, as canonical cells."""
+        table = _physical(layout, number)
+        columns = [table.c[name] for name in layout.key]
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            some = keys[start : start + KEYS_AT_ONCE]
+            chosen = columns[0].in_([key[0] for key in some]) if len(columns) == 1 else self._any_of(columns, some)
+            for row in self.connection.execute(select(table).where(chosen)):
+                yield tuple(row)
+
+    @staticmethod
+    def _any_of(columns: Sequence[Column[Any]], keys: Sequence[Row]) -> Any:
+        typed = [tuple(literal(cell, column.type) for cell, column in zip(key, columns, strict=True)) for key in keys]
+        return tuple_(*columns).in_([tuple_(*cells) for cells in typed]) if len(keys) == 1 else tuple_(*columns).in_(keys)
+
+    def write(self, layout: Layout, number: int, rows: Sequence[Row]) -> None:
+        """Put rows (all columns, canonical cells) in the place of those with the same keys."""
+        if not rows:
+            return
+        table = _physical(layout, number)
+        dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
+        put = dialect.insert(table)
+        put = put.on_conflict_do_update(index_elements=list(layout.key), set_={c.name: put.excluded[c.name] for c in layout.cells})
+        self.connection.execute(put, [dict(zip(layout.names, row, strict=True)) for row in rows])
+
+    def load(self, layout: Layout, number: int, rows: Sequence[Row]) -> None:
+        """Add rows that are new (all columns, canonical cells, tuples as JSON text), fastest when sorted by key."""
+        names = ", ".join(f'"{name}"' for name in layout.names)
+        raw = self.connection.connection.cursor()
+        try:
+            if self.connection.dialect.name == "postgresql":
+                with raw.copy(f'COPY "{layout.physical(number)}" ({names}) FROM STDIN') as copy:  # type: ignore[attr-defined]
+                    for row in rows:
+                        copy.write_row(row)
+            else:
+                marks = ", ".join("?" * len(layout.names))
+                raw.executemany(f'INSERT INTO "{layout.physical(number)}" ({names}) VALUES ({marks})', rows)  # noqa: S608 - names of ours
+        finally:
+            raw.close()
+
+
+_PHYSICAL: dict[tuple[Layout, int], Table] = {}
+
+
+def _physical(layout: Layout, number: int) -> Table:
+    """The table that holds a version; the same object each time, so that compiled statements are found again."""
+    if (layout, number) not in _PHYSICAL:
+        _PHYSICAL[layout, number] = _table(MetaData(), layout.physical(number), layout, shown=False)
+    return _PHYSICAL[layout, number]
