@@ -33,8 +33,9 @@ class _TooLong(Exception):
 class _Lines:
     """The lines of a text, with the number of those read, that stops a row from growing without end."""
 
-    def __init__(self, text: io.TextIOWrapper, limits: Limits) -> None:
+    def __init__(self, text: io.TextIOWrapper, name: str, limits: Limits) -> None:
         self._text = text
+        self._name = name
         self._limits = limits
         self.number = 0
         self.size = 0
@@ -43,15 +44,22 @@ class _Lines:
     def __iter__(self) -> Iterator[str]:
         return self
 
+    def _read(self, most: int) -> str:
+        try:
+            return self._text.readline(most)
+        except UnicodeError as error:
+            message = f"it is not text in the encoding {self._text.encoding}; say another `encoding` in the mapping ({error})"
+            raise UnreadableFile(self._name, message) from None
+
     def __next__(self) -> str:
-        line = self._text.readline(self._limits.row + 1)
+        line = self._read(self._limits.row + 1)
         if not line:
             raise StopIteration
         self.number += 1
         self.size += len(line)
         if len(line) > self._limits.row:
             while line and not line.endswith(("\n", "\r")):
-                line = self._text.readline(self._limits.row)
+                line = self._read(self._limits.row)
             raise _TooLong
         if self.size > self._limits.row:
             raise _TooLong
@@ -70,13 +78,13 @@ def _encoding(stream: io.BufferedReader, file: File) -> str:
 def csv_rows(path: Path, file: File, limits: Limits) -> Iterator[Row | BadRow]:
     """Every row after the header. Raises UnreadableFile for what makes the whole file unreadable."""
     with _text(path, file, limits) as text:
-        yield from _Table(path.name, file, limits, _Lines(text, limits)).rows()
+        yield from _Table(path.name, file, limits, _Lines(text, path.name, limits)).rows()
 
 
 def csv_header(path: Path, file: File, limits: Limits) -> Sequence[str]:
     """The names of the columns. Raises UnreadableFile."""
     with _text(path, file, limits) as text:
-        return _Table(path.name, file, limits, _Lines(text, limits)).header()
+        return _Table(path.name, file, limits, _Lines(text, path.name, limits)).header()
 
 
 def _text(path: Path, file: File, limits: Limits) -> io.TextIOWrapper:
@@ -161,6 +169,12 @@ class _Table:
                 row, "row.too_few_cells", f'it has {len(cells)} cells for {len(header)} columns; `short_rows = "pad"` would fill it up'
             )
         for column, cell in named.items():
+            if len(cell) > self._limits.cell:
+                return BadRow(
+                    Row(self._name, number, line),
+                    "row.too_long",
+                    f"“{column}” has {len(cell):,} characters; {self._limits.cell:,} are allowed",
+                )
             if UNREADABLE in cell or "\x00" in cell:
                 return self._not_text(row, column)
         return row

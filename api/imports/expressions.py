@@ -49,7 +49,11 @@ class Placeholder:
 
     def value(self, scope: Scope) -> Value:
         """The value for a row. Raises RowRefused."""
-        value: Value = next((text for each in self.operands if (text := each.value(scope)) is not None), None)
+        value: Value = None
+        for operand in self.operands:
+            value = operand.value(scope)
+            if value is not None:
+                break
         for name, args in self.filters:
             value = _filtered(value, name, args, scope.terms)
         return value
@@ -113,7 +117,9 @@ class Template:
     def key(self, scope: Scope) -> str | None:
         """The value as text that identifies something: nothing if all of it is empty, refused if only a part is."""
         text = self.text(scope)
-        empty = [str(each) for each in self.placeholders if each.value(scope) is None] if text is not None else []
+        if text is None or len(self.parts) == 1:
+            return text
+        empty = [str(each) for each in self.placeholders if each.value(scope) is None]
         if empty:
             raise RowRefused("key.incomplete", f"{', '.join(empty)} is empty, so {self.source} identifies nothing")
         return text

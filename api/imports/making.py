@@ -17,6 +17,7 @@ from commands.order import Order
 
 LONGEST_ID = 200
 PRINTABLE = "".join(chr(code) for code in range(0x21, 0x7F) if chr(code) != "%")
+_PLAIN = re.compile(r"[!-$&-~]*")
 _WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z")
 
 
@@ -58,7 +59,7 @@ def moment(template: Template, scope: Scope) -> datetime | None:
 
 def command_id(*parts: str) -> str:
     """An id in at most 200 printable characters; different parts make different ids."""
-    whole = ":".join(quote(part, safe=PRINTABLE) for part in parts)
+    whole = ":".join(part if _PLAIN.fullmatch(part) else quote(part, safe=PRINTABLE) for part in parts)
     if len(whole) <= LONGEST_ID:
         return whole
     digest = sha256(whole.encode()).hexdigest()[:40]
