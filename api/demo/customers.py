@@ -6,6 +6,7 @@ from datetime import timedelta
 from api.demo import customer_changes, people
 from api.demo.agenda import Life
 from api.demo.company import TAGS, TIERS
+from api.demo.names import Name
 from api.demo.places import BY_CODE, INDUSTRIES, SHARES, Country
 from api.demo.records import Customer
 from api.demo.world import World
@@ -57,7 +58,7 @@ def _invented(world: World, country: Country, lifecycle: str) -> Customer:
     chance = world.chance
     company = not chance.happens(PERSONS)
     industry = chance.one_of(tuple(INDUSTRIES))
-    name = country.company_name(chance, industry) if company else country.naming.person(chance)
+    name = _new_name(world, country, industry if company else None)
     return Customer(
         id=world.new_id(),
         name=name.written,
@@ -71,6 +72,16 @@ def _invented(world: World, country: Country, lifecycle: str) -> Customer:
         since=world.now,
         mood=chance.normal(0.0, 0.5),
     )
+
+
+def _new_name(world: World, country: Country, industry: str | None) -> Name:
+    """A company's name, or a person's without an industry; one that nobody has yet, with a number if none comes to mind."""
+    named = (country.company_name(world.chance, industry) if industry else country.naming.person(world.chance) for _ in range(8))
+    name = next(named)
+    while name.written in world.names:
+        name = next(named, None) or Name(f"{name.written} {len(world.names)}", f"{name.spelled}-{len(world.names)}")
+    world.names.add(name.written)
+    return name
 
 
 def _parent(world: World, customer: Customer) -> str | None:

@@ -35,6 +35,8 @@ class World:
     new_business: Pipeline = field(init=False)
     renewals: Pipeline = field(init=False)
     customers: list[Customer] = field(default_factory=list[Customer])
+    names: set[str] = field(default_factory=set[str])
+    """Of customers."""
     buyers: list[Customer] = field(default_factory=list[Customer])
     """Customers who have bought, churned ones too."""
     orders: int = 0
