@@ -1,0 +1,157 @@
+"""What a log really holds, held against what clients were told: the checks that every fault test ends with."""
+
+import sqlite3
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from api.feed import told
+from api.settings import load_settings
+from api.wiring import Books, open_books
+from domain.envelope import StoredEvent
+from tests.faults.clients import Ledger, Receipt, receipt_of
+from tests.faults.server import Server
+
+PAGE: Final = 10_000
+RANDOM: Final = frozenset({"id", "recorded_at", "position"})
+
+
+@dataclass(slots=True)
+class Findings:
+    """What is wrong, in words; nothing when all is well."""
+
+    lost: list[str] = field(default_factory=list[str])
+    """Acknowledged, and not in the log as acknowledged."""
+    twice: list[str] = field(default_factory=list[str])
+    """Applied more than once."""
+    ghosts: list[str] = field(default_factory=list[str])
+    """In the log, and refused or never sent."""
+    broken: list[str] = field(default_factory=list[str])
+    """The log itself is not in order."""
+    events: int = 0
+
+    def __str__(self) -> str:
+        kinds = ("lost", "twice", "ghosts", "broken")
+        return "; ".join(f"{len(found)} {kind}, first {found[0]}" for kind in kinds if (found := getattr(self, kind)))
+
+
+def events_of(books: Books) -> Iterator[StoredEvent]:
+    """All events in order."""
+    after = 0
+    while page := books.log.read(after, PAGE):
+        yield from page
+        after = page[-1].position
+
+
+def examine(data: Path, ledger: Ledger, *, others: Sequence[str] = ()) -> Findings:
+    """Whether the log in a data folder holds what was acknowledged, once, and nothing else.
+
+    `others` are beginnings of the ids of commands that came in by another way than these clients. Commands that
+    nobody got an answer to may be in the log or not.
+    """
+    findings = Findings()
+    by_command: dict[str, list[StoredEvent]] = defaultdict(list)
+    with open_books(load_settings({}, data=data)) as books:
+        events = list(events_of(books))
+        findings.broken += _unreadable(books, events)
+    findings.events = len(events)
+    for event in events:
+        by_command[event.command_id].append(event)
+    findings.broken += _out_of_order(events)
+    findings.broken += _file_damage(data)
+    receipts = _receipts(data)
+    for command_id, receipt in ledger.accepted.items():
+        _compare(command_id, receipt, by_command.get(command_id, ()), receipts.get(command_id), findings)
+    known = ledger.accepted.keys() | ledger.unanswered
+    for command_id in (by_command.keys() | receipts.keys()) - known:
+        if not command_id.startswith(tuple(others)):
+            findings.ghosts.append(f"{command_id} ({ledger.refused.get(command_id, 'never sent')})")
+    return findings
+
+
+def _compare(
+    command_id: str, receipt: Receipt, events: Sequence[StoredEvent], stored: tuple[str, int, int, int] | None, findings: Findings
+) -> None:
+    ids = tuple(event.id for event in events)
+    if len(ids) > len(receipt.event_ids):
+        findings.twice.append(f"{command_id}: {receipt} but {len(ids)} events")
+    elif ids != receipt.event_ids:
+        findings.lost.append(f"{command_id}: {receipt} but {ids}")
+    elif events and [event.position for event in events] != list(range(receipt.position - len(ids) + 1, receipt.position + 1)):
+        findings.lost.append(f"{command_id}: {receipt} but at {[event.position for event in events]}")
+    if stored != (receipt.stream_id, receipt.version, receipt.position, len(receipt.event_ids)):
+        findings.lost.append(f"{command_id}: {receipt} but the stored receipt is {stored}")
+    versions = [event.version for event in events if event.stream_id == receipt.stream_id]
+    if versions and versions[-1] != receipt.version:
+        findings.lost.append(f"{command_id}: {receipt} but its stream is at {versions[-1]}")
+
+
+def _out_of_order(events: Sequence[StoredEvent]) -> Iterator[str]:
+    """Positions and versions that leave a gap or come twice."""
+    if [event.position for event in events] != list(range(1, len(events) + 1)):
+        yield "positions are not 1, 2, 3, …"
+    versions: Counter[str] = Counter()
+    for event in events:
+        versions[event.stream_id] += 1
+        if event.version != versions[event.stream_id]:
+            yield f"stream {event.stream_id} has version {event.version} after {versions[event.stream_id] - 1}"
+    repeated = [event_id for event_id, times in Counter(event.id for event in events).items() if times > 1]
+    if repeated:
+        yield f"event id {repeated[0]} comes twice"
+
+
+def _unreadable(books: Books, events: Sequence[StoredEvent]) -> Iterator[str]:
+    """Personal fields whose key was lost; nobody is forgotten in these tests."""
+    for start in range(0, len(events), PAGE):
+        page = events[start : start + PAGE]
+        for event, body in zip(page, told(books, page), strict=True):
+            gone = [name for name, value in event.data.items() if value is not None and body["data"][name] is None]
+            if gone:
+                yield f"{event.type} at {event.position} has lost {gone}"
+
+
+def _file_damage(data: Path) -> Iterator[str]:
+    for name in ("log.db", "keys.db"):
+        with closing(sqlite3.connect(data / name)) as connection:
+            ((answer,), *_) = connection.execute("PRAGMA integrity_check").fetchall()
+            if answer != "ok":
+                yield f"{name}: {answer}"
+
+
+def _receipts(data: Path) -> Mapping[str, tuple[str, int, int, int]]:
+    with closing(sqlite3.connect(data / "log.db")) as connection:
+        rows = connection.execute("SELECT command_id, stream_id, version, position, events FROM receipts")
+        return {command_id: tuple(rest) for command_id, *rest in rows}
+
+
+def asked_again(server: Server, ledger: Ledger, *, at_once: int = 5_000) -> list[str]:
+    """Ask for every accepted command once more; the answers that differ from the first."""
+    differing: list[str] = []
+    ids = list(ledger.accepted)
+    for start in range(0, len(ids), at_once):
+        chunk = ids[start : start + at_once]
+        body = b"".join(orjson.dumps(ledger.sent[command_id].line) + b"\n" for command_id in chunk)
+        status, answer = server.ask("POST", "/v1/commands", body, {"Content-Type": "application/x-ndjson"})
+        assert status == 200, answer[:1000]
+        for command_id, line in zip(chunk, answer.splitlines(), strict=True):
+            result: dict[str, Any] = orjson.loads(line)
+            again = result.get("receipt")
+            if again is None or not again["repeated"] or receipt_of(again) != ledger.accepted[command_id]:
+                differing.append(f"{command_id}: told {ledger.accepted[command_id]}, then {result}")
+    return differing
+
+
+def streams(data: Path) -> Mapping[str, list[Any]]:
+    """Every stream's events, personal fields readable, without what is random or says when we learnt it."""
+    found: dict[str, list[Any]] = defaultdict(list)
+    with open_books(load_settings({}, data=data)) as books:
+        events = list(events_of(books))
+        for start in range(0, len(events), PAGE):
+            for body in told(books, events[start : start + PAGE]):
+                found[str(body["stream_id"])].append({name: value for name, value in body.items() if name not in RANDOM})
+    return found

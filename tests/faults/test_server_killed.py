@@ -1,0 +1,65 @@
+"""kill -9 of the server under 32 clients: nothing acknowledged is lost, nothing is applied twice, the read models catch up by themselves."""
+
+import random
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults import history, readmodels
+from tests.faults.clients import Crowd, talking
+from tests.faults.server import Server
+
+CLIENTS = 32
+
+
+def kill_again_and_again(server: Server, kills: int, moments: random.Random) -> None:
+    """Kill and restart the server at random moments, one time in five before it is ready; at the end it runs and is ready."""
+    for _ in range(kills):
+        if moments.random() < 0.2:
+            time.sleep(moments.uniform(0.0, 1.0))
+        else:
+            server.wait_ready()
+            time.sleep(moments.uniform(0.0, 1.0))
+        server.kill()
+        server.start()
+    server.wait_ready()
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(7200)
+def test_no_acknowledged_command_is_lost_or_applied_twice_when_the_server_is_killed(
+    data_folder: Path,
+    soak: bool,  # noqa: FBT001
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    kills = 100 if soak else 5
+    server = Server(data_folder)
+    crowd = Crowd(server.port, CLIENTS, seed=1)
+    server.start()
+    try:
+        with talking(crowd) as ledger:
+            kill_again_and_again(server, kills, random.Random(11))
+            time.sleep(0.5)
+        seconds = readmodels.caught_up(server)
+        assert not history.asked_again(server, ledger)
+        readmodels.caught_up(server)
+        assert server.stop() == 0
+    finally:
+        server.kill()
+    findings = history.examine(data_folder, ledger)
+    apart = readmodels.differences(data_folder)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{kills} kills under {CLIENTS} clients: {ledger.requests:,} requests of which {ledger.broken:,} broke; "
+            f"{len(ledger.accepted):,} commands acknowledged, {len(ledger.refused):,} refused, {findings.events:,} events; "
+            f"lost {len(findings.lost)}, applied twice {len(findings.twice)}; "
+            f"read models at the head {seconds:.2f} s after the last answer, {len(apart)} unlike a rebuild\n"
+        )
+    assert not str(findings)
+    assert not apart
+    assert not ledger.faults
+    assert not ledger.contradictions
+    assert not ledger.unanswered
+    assert not server.complaints()
