@@ -1,16 +1,18 @@
 """The HTTP application: its routes in the order in which they are looked for, its refusals, its document."""
 
-from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cache
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
 from starlette.routing import Route
 
 from api import openapi, pages, problems
+from api.body_limit import BodyLimit
 from api.bulk_door import BulkDoor, Limits
 from api.command_door import CommandDoor
+from api.feed import feed_routes
+from api.health import health_routes
+from api.sql import sql_routes
 from api.wiring import Daybook
 
 VERSION: Final = "0.1.0"
@@ -29,17 +31,20 @@ def create_app(daybook: Daybook) -> FastAPI:
         description=DESCRIPTION,
         docs_url=None,
         redoc_url=None,
-        max_body_size=settings.max_body_bytes,
+        max_body_size=None,
         strict_content_type=False,
         redirect_slashes=False,
     )
     problems.install(app)
+    app.add_middleware(BodyLimit, largest=settings.max_body_bytes)
     submit = daybook.submit
     bulk = BulkDoor(submit, Limits(settings.max_body_bytes, settings.max_bulk_commands))
     app.router.routes[:0] = [
         Route("/v1/commands/{name}", CommandDoor(submit, largest=settings.max_command_bytes), methods=["POST"]),
         Route("/v1/commands", bulk, methods=["POST"]),
     ]
+    for routes in (health_routes(daybook), feed_routes(daybook.books), sql_routes(daybook)):
+        app.include_router(routes)
     pages.install(app)
     app.openapi = cache(lambda: openapi.document(app))  # type: ignore[method-assign]
     return app

@@ -4,9 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
-import orjson
-
-from api.asking import COMMAND_ID, instant
+from api.asking import COMMAND_ID, decoded, instant
 from api.problems import InvalidRequest
 from commands.order import Order
 from domain.errors import DaybookError
@@ -108,9 +106,7 @@ def _rest(members: Mapping[str, Any]) -> dict[str, Any]:
 def parse_line(line: bytes, door: Door) -> Order | DaybookError:
     """The order in one NDJSON line, or why there is none."""
     try:
-        return order_of(orjson.loads(line), door)
-    except orjson.JSONDecodeError as error:
-        return InvalidRequest(f"the line is not JSON: {error}")
+        return order_of(decoded(line), door)
     except DaybookError as error:
         return error
 

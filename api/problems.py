@@ -9,11 +9,14 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.imports.errors import ImportRefused, RowRefused
 from api.settings import InvalidSettings
 from bus.errors import ConcurrencyConflict, ForeignLog, LogUnavailable, UnknownEventType
 from bus.vault import WrongMasterKey
 from commands.errors import CommandIdReused, InvalidCommand, NotApplied, UnknownCommand, VersionMismatch
 from domain.errors import CorruptHistory, DaybookError, NotFound, RuleViolation
+from projections.build import BuildFailed
+from readmodels.facts import FactsInUse, QueryRefused
 
 PROBLEM: Final = "application/problem+json"
 TYPE: Final = "urn:daybook:problem:"
@@ -51,11 +54,8 @@ class Unavailable(DaybookError):
     """Daybook cannot answer now; the same request may succeed later."""
 
 
-class QueryRefused(DaybookError):
-    """The SQL is not a single SELECT that runs within its limits."""
-
-
 STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
+    RequestRefused: HTTPStatus.BAD_REQUEST,
     MalformedBody: HTTPStatus.BAD_REQUEST,
     QueryRefused: HTTPStatus.BAD_REQUEST,
     NotFound: HTTPStatus.NOT_FOUND,
@@ -68,10 +68,14 @@ STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedContent: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     InvalidCommand: HTTPStatus.UNPROCESSABLE_ENTITY,
+    ImportRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    RowRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    FactsInUse: HTTPStatus.SERVICE_UNAVAILABLE,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     LogUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     ConcurrencyConflict: HTTPStatus.SERVICE_UNAVAILABLE,
+    BuildFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     ForeignLog: HTTPStatus.INTERNAL_SERVER_ERROR,
     UnknownEventType: HTTPStatus.INTERNAL_SERVER_ERROR,
     WrongMasterKey: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -5,12 +5,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 from pydantic import SecretStr
 
 from api.folder import Folder
-from api.problems import Unavailable
+from api.problems import NotYet, Unavailable
 from api.settings import Settings
+from api.tables import Tables, open_tables
 from bus.keystore import open_vault
 from bus.log import Log, open_log
 from bus.vault import Vault, master_key, master_key_of
@@ -18,6 +20,10 @@ from commands.dispatch import Dispatcher
 from commands.group import GroupCommit
 from commands.log import EventLog
 from commands.order import Order, Outcome
+from projections.build import Progress
+from projections.fold import Home
+
+HOMES: Final = (Home.LOOKUPS, Home.FACTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +44,7 @@ class Daybook:
     settings: Settings
     books: Books
     group: GroupCommit
+    tables: Tables
 
     def submit(self, orders: Sequence[Order], *, atomic: bool = False) -> Awaitable[list[Outcome]]:
         """Hand orders to the dispatcher from an event loop. Raises Unavailable while closing."""
@@ -45,6 +52,20 @@ class Daybook:
             return self.group.submit_async(orders, atomic=atomic)
         except RuntimeError:
             raise Unavailable("daybook.closing", "Daybook is shutting down") from None
+
+    def reach(self, position: int, *homes: Home) -> None:
+        """Wait until the read models of `homes` (all, unless said) hold everything up to `position`.
+
+        Raises NotYet `position.unwritten` when the log has not come so far, Unavailable `position.not_reached` in the end.
+        """
+        if not position:
+            return
+        head = self.books.log.head()
+        if position > head:
+            raise NotYet("position.unwritten", f"nothing has been written at position {position} yet; the last is {head}")
+        if not self.tables.reach(position, homes or HOMES, self.settings.max_wait_seconds):
+            message = f"the read models have not come to position {position} within {self.settings.max_wait_seconds:g} seconds"
+            raise Unavailable("position.not_reached", message)
 
 
 @contextmanager
@@ -63,12 +84,19 @@ def open_books(settings: Settings) -> Generator[Books]:
 
 
 @contextmanager
-def open_daybook(settings: Settings, *, follow: bool = False) -> Generator[Daybook]:
-    """Everything, for one process at a time: the holder of the folder's lock."""
+def open_daybook(settings: Settings, *, follow: bool = False, progress: Progress | None = None) -> Generator[Daybook]:
+    """Everything, for one process at a time: the holder of the folder's lock.
+
+    With `follow` the read models are kept up to date from now on, without it they are up to date now; `progress` is told
+    how many events of how many are folded. Raises what `open_books` raises, FactsInUse or BuildFailed.
+    """
+    folder = Folder(settings.data)
     with open_books(settings) as books, ExitStack() as closing:
+        url = settings.lookups_url.get_secret_value() if settings.lookups_url else None
+        tables = closing.enter_context(open_tables(books.log, url or folder.lookups, folder.facts, follow=follow, progress=progress))
         group = GroupCommit(books.dispatcher)
         closing.callback(group.close)
-        yield Daybook(settings, books, group)
+        yield Daybook(settings, books, group, tables)
 
 
 def _place(url: SecretStr | None, file: Path) -> str | Path:

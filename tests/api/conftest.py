@@ -1,4 +1,4 @@
-"""An application over a log in memory, and one caller of it."""
+"""An application over a Daybook in a folder of its own, and one caller of it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,27 +9,24 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.settings import Settings, load_settings
-from api.wiring import Daybook
-from commands.dispatch import Dispatcher
-from commands.group import GroupCommit
-from tests.memory_log import MemoryLog
+from api.wiring import Daybook, open_daybook
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return load_settings({}, data=tmp_path, max_command_bytes=10_000, max_body_bytes=100_000, max_bulk_commands=50, max_wait_seconds=0.3)
+def settings(data_folder: Path) -> Settings:
+    limits = {"max_command_bytes": 10_000, "max_body_bytes": 100_000, "max_bulk_commands": 50, "max_wait_seconds": 5.0, "sql_rows": 100}
+    return load_settings({}, data=data_folder, **limits)
 
 
 @pytest.fixture
-def log() -> MemoryLog:
-    return MemoryLog()
+def daybook(settings: Settings) -> Iterator[Daybook]:
+    with open_daybook(settings) as opened:
+        yield opened
 
 
 @pytest.fixture
-def app(settings: Settings, log: MemoryLog) -> Iterator[FastAPI]:
-    group = GroupCommit(Dispatcher(log, base_currency="EUR"))
-    yield create_app(Daybook(settings, group))
-    group.close()
+def app(daybook: Daybook) -> FastAPI:
+    return create_app(daybook)
 
 
 @pytest.fixture

@@ -1,0 +1,112 @@
+"""Writes docs/commands.md, the reference of all commands, from the registry: `python -m api.reference`."""
+
+from collections.abc import Iterator, Mapping
+from itertools import groupby
+from pathlib import Path
+from typing import Any, Final
+
+from api.openapi import schema_of
+from commands.catalogue import COMMANDS, PAGES
+from commands.registry import RegisteredCommand
+
+PAGE: Final = Path(__file__).parent.parent / "docs" / "commands.md"
+
+HEAD: Final = """# Commands
+
+Everything that can be asked of Daybook. This page is written from the registry by `python -m api.reference`; a test holds it current.
+
+Each command is sent in any of these ways, and does the same:
+
+- `POST /v1/commands/NAME` with the fields as a JSON body ([HTTP](http.md));
+- `POST /v1/commands` among others, as `{"command": "NAME", "data": {…}}` in a JSON list or on a line of NDJSON;
+- `daybook command NAME --field value …` on the [command line](command-line.md);
+- `daybook ingest FILE.ndjson`, straight into the log.
+
+A **reference** to a record is its id (a UUID) or another system's name for it, `{"source": "…", "id": "…"}`; the same name may be
+given when the record is made and wherever it is meant later. The first field of every command names the record that it is about;
+where it may be left out, the command makes a new record. **Exact numbers** are written as text, `"12.50"`, or as whole numbers.
+**Moments** are RFC 3339 with an offset, days `YYYY-MM-DD`. A field that may be left out is marked *optional*.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [HEAD]
+    order = {module.__name__: place for place, module in enumerate(PAGES)}
+    commands = sorted(COMMANDS.values(), key=lambda command: order[command.handler.__module__])
+    for kind, those in groupby(commands, key=lambda command: command.target[1]):
+        parts.append(f"\n## {kind.capitalize()}\n")
+        parts.extend(_section(command) for command in those)
+    return "".join(parts)
+
+
+def _section(command: RegisteredCommand) -> str:
+    schema = schema_of(command)
+    lines = [f"\n### `{command.name}`\n", f"\n{command.summary}\n", "\n| field | is | |\n|---|---|---|\n", *_rows(schema, schema)]
+    return "".join(lines)
+
+
+def _rows(schema: Mapping[str, Any], whole: Mapping[str, Any]) -> Iterator[str]:
+    required = schema.get("required", ())
+    for name, described in schema.get("properties", {}).items():
+        notes = ["" if name in required else f"*optional*{_default(described)}.", described.get("description", "")]
+        yield f"| `{name}` | {_spelled(described, whole)} | {_cell(' '.join(note for note in notes if note))} |\n"
+
+
+def _default(described: Mapping[str, Any]) -> str:
+    default = described.get("default")
+    return "" if default in (None, [], ()) else f", `{default}` unless given".replace("True", "true").replace("False", "false")
+
+
+def _spelled(described: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
+    options = [option for option in described.get("anyOf", [described]) if option.get("type") != "null"]
+    if any(option.get("$ref", "").endswith("/ExternalRef") for option in options):
+        return "reference"
+    if [option.get("type") for option in options] == ["string", "integer"]:
+        return "exact number"
+    return _cell(" or ".join(_one(option, whole) for option in options))
+
+
+def _one(option: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
+    if "$ref" in option:
+        inner = whole["$defs"][option["$ref"].rpartition("/")[2]]
+        if "enum" in inner:
+            return _one(inner, whole)
+        members = ", ".join(f"`{name}`{'' if name in inner.get('required', ()) else '?'}" for name in inner["properties"])
+        return f"object of {members}"
+    if "enum" in option:
+        return ", ".join(f"`{choice}`" for choice in option["enum"])
+    if "const" in option:
+        return f"`{option['const']}`"
+    match option.get("type"), option.get("format"):
+        case "array", _:
+            return "list of " + _spelled(option.get("items", {}), whole)
+        case "string", "date-time":
+            return "moment"
+        case "string", "date":
+            return "day"
+        case "string", "uuid":
+            return "UUID"
+        case "string", "email":
+            return "e-mail address"
+        case "string", _:
+            return "text" + (f" (up to {option['maxLength']:,})" if "maxLength" in option else "")
+        case "integer", _:
+            return "whole number" + _range(option)
+        case "boolean", _:
+            return "true or false"
+        case other, _:
+            return str(other or "any JSON")
+
+
+def _range(option: Mapping[str, Any]) -> str:
+    low, high = option.get("minimum"), option.get("maximum")
+    return f" from {low} to {high}" if low is not None and high is not None else f" from {low}" if low is not None else ""
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

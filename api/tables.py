@@ -1,0 +1,159 @@
+"""The read models of one process: their stores, the engines that move them on, and what may be done with their versions."""
+
+import logging
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock, Thread
+from typing import Any, Final
+
+from domain.errors import NotFound, RuleViolation
+from projections import versions
+from projections.build import Progress
+from projections.catalogue import FOLDS, layouts
+from projections.engine import Engine, FoldHealth
+from projections.feed import Feed
+from projections.fold import Home
+from projections.follower import Follower
+from projections.homes import FactTables, LookupTables
+from readmodels.facts import FactStore
+from readmodels.lookups import LookupStore
+
+log = logging.getLogger(__name__)
+
+GATHER: Final[Mapping[Home, float]] = {Home.LOOKUPS: 0.0, Home.FACTS: 0.25}
+"""Seconds that events gather before a batch: a lookup is wanted at once, facts are quicker in larger batches."""
+
+
+@dataclass(slots=True)
+class Tables:
+    """The read models. `following` are the threads that keep them up to date, none in a command that runs and ends."""
+
+    feed: Feed
+    lookups: LookupStore
+    facts: FactStore
+    engines: Mapping[Home, Engine]
+    following: Mapping[Home, Follower]
+    building: tuple[int, int] | None = None
+    """How many events of how many are folded, while versions are being built."""
+    trouble: str | None = None
+    """Why stale folds could not be rebuilt."""
+    _build: Lock = field(default_factory=Lock)
+
+    def reach(self, position: int, homes: Iterable[Home], timeout: float) -> bool:
+        """Whether the tables of `homes` hold everything up to `position`, at the latest after `timeout` seconds."""
+        for home in homes:
+            if home in self.following:
+                if not self.following[home].wait_for(position, timeout):
+                    return False
+            else:
+                self.engines[home].catch_up()
+        return True
+
+    def health(self) -> list[FoldHealth]:
+        """Every version of every fold in both homes."""
+        return [health for engine in self.engines.values() for health in engine.health()]
+
+    def troubles(self) -> list[str]:
+        """What keeps read models from being up to date, one sentence each."""
+        stopped = (f"{each.fold} in the {each.home} stopped at position {each.error_position}: {each.error}" for each in self.health() if each.error)
+        outages = (f"the {home} cannot be written: {follower.trouble}" for home, follower in self.following.items() if follower.trouble)
+        return [*stopped, *outages, *([self.trouble] if self.trouble else [])]
+
+    def rebuild(self, folds: Sequence[str] | None = None, progress: Progress | None = None) -> list[str]:
+        """Fold the named folds (all, unless said) from the beginning beside what serves, and switch over; their names.
+
+        Raises NotFound `fold.unknown`, RuleViolation `rebuild.running`, or BuildFailed when what serves goes on serving.
+        """
+        known = {name for engine in self.engines.values() for name in engine.plans}
+        names = list(dict.fromkeys(folds)) if folds else sorted(known)
+        for name in names:
+            if name not in known:
+                raise NotFound("fold.unknown", f"there is no fold {name[:100]}; there are {', '.join(sorted(known))}")
+        if not self._build.acquire(blocking=False):
+            raise RuleViolation("rebuild.running", "folds are being rebuilt now; wait for that to end")
+        try:
+            versions.build(self.feed, self._engines_of(names), self._noting(progress))
+        finally:
+            self.building = None
+            self._build.release()
+        return names
+
+    def _engines_of(self, names: Iterable[str]) -> dict[Engine, list[str]]:
+        return {engine: [name for name in names if name in engine.plans] for engine in self.engines.values()}
+
+    def _noting(self, progress: Progress | None) -> Progress:
+        def note(done: int, all_of: int) -> None:
+            self.building = (done, all_of)
+            if progress is not None:
+                progress(done, all_of)
+
+        return note
+
+    def roll_back(self, fold: str) -> list[dict[str, Any]]:
+        """Let the version of a fold that was kept serve again, in each home. Raises NotFound, or RuleViolation `fold.nothing_kept`."""
+        engines = [engine for engine in self.engines.values() if fold in engine.plans]
+        if not engines:
+            raise NotFound("fold.unknown", f"there is no fold {fold[:100]}")
+        try:
+            back = [(engine.tables.home, versions.rollback(engine, fold)) for engine in engines]
+        except LookupError as error:
+            raise RuleViolation("fold.nothing_kept", str(error)) from None
+        return [{"home": home, "fold": version.fold, "number": version.number, "position": version.position} for home, version in back]
+
+    def freshen(self, stale: Sequence[str], progress: Progress | None = None) -> None:
+        """Rebuild folds whose declaration has changed; a failure is noted, and what serves goes on serving."""
+        try:
+            self.rebuild(stale, progress)
+        except Exception as error:
+            self.trouble = f"{', '.join(stale)} could not be rebuilt by today's declaration: {error}"
+            log.exception("stale folds could not be rebuilt")
+
+
+@contextmanager
+def open_tables(feed: Feed, lookups_place: str | Path, facts_path: Path, *, follow: bool, progress: Progress | None) -> Generator[Tables]:
+    """The read models over a log: followed by threads of their own, or brought up to date once."""
+    with ExitStack() as closing:
+        lookups = _lookups(lookups_place)
+        closing.callback(lookups.close)
+        facts = FactStore(facts_path, layouts(Home.FACTS))
+        closing.callback(facts.close)
+        engines = {Home.LOOKUPS: Engine(LookupTables(lookups), FOLDS, feed), Home.FACTS: Engine(FactTables(facts), FOLDS, feed)}
+        stale = versions.start(feed, list(engines.values()), progress)
+        following = {home: Follower(engine, gather=GATHER[home]) for home, engine in engines.items()} if follow else {}
+        tables = Tables(feed, lookups, facts, engines, following)
+        if follow:
+            _follow(tables, stale, closing)
+        else:
+            if stale:
+                tables.freshen(stale, progress)
+            for engine in engines.values():
+                engine.catch_up()
+        yield tables
+
+
+def _follow(tables: Tables, stale: Sequence[str], closing: ExitStack) -> None:
+    if stale:
+        thread = Thread(target=tables.freshen, args=(stale,), name="freshen", daemon=True)
+        thread.start()
+        closing.callback(thread.join)
+    for follower in tables.following.values():
+        follower.start()
+    closing.callback(_stop, list(tables.following.values()))
+
+
+def _stop(following: Sequence[Follower]) -> None:
+    """Stop all at once; each finishes what it is at."""
+    threads = [Thread(target=follower.stop) for follower in following]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _lookups(place: str | Path) -> LookupStore:
+    address = str(place)
+    if address.startswith(("postgresql://", "postgres://")):
+        return LookupStore.postgres(address, layouts(Home.LOOKUPS))
+    return LookupStore.sqlite(Path(place), layouts(Home.LOOKUPS))
