@@ -88,7 +88,8 @@ def _start(until: datetime) -> datetime:
 
 
 def _summary(world: World, until: datetime) -> Summary:
-    busiest = max(world.customers, key=lambda customer: customer.requests + 2 * len(customer.deals))
+    in_business = [customer for customer in world.customers if not customer.archived]
+    busiest = max(in_business, key=lambda customer: customer.requests + 2 * len(customer.deals))
     notable = {"busiest customer": (busiest.id, busiest.name), **world.notable}
     return Summary(
         since=_start(until),
