@@ -69,12 +69,12 @@ class Shape:
     adapter: TypeAdapter[Any]
 
 
-def _kind(hint: Any) -> tuple[Any, bool, bool]:
+def _kind(hint: Any) -> tuple[object, bool, bool]:
     """The plain type in a type hint, whether it may be None, and whether it is a tuple of that type."""
     if get_origin(hint) is Annotated:
         hint = get_args(hint)[0]
     if get_origin(hint) is Literal:
-        return type(get_args(hint)[0]), False, False
+        return str, False, False
     if get_origin(hint) is tuple:
         return _kind(get_args(hint)[0])[0], False, True
     options = get_args(hint)
@@ -84,7 +84,15 @@ def _kind(hint: Any) -> tuple[Any, bool, bool]:
     return hint, False, False
 
 
-_CONVERSIONS: Final = {datetime: "quick({})", Decimal: "plain({})", date: "{}", UUID: "{}", str: "{}", int: "{}", bool: "{}"}
+_CONVERSIONS: Final[Mapping[object, str]] = {
+    datetime: "quick({})",
+    Decimal: "plain({})",
+    date: "{}",
+    UUID: "{}",
+    str: "{}",
+    int: "{}",
+    bool: "{}",
+}
 
 
 def _expression(name: str, hint: Any) -> str:

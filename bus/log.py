@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pyarrow as pa
 
-from bus import arrow, postgres, sqlite
+from bus import arrow, bulk, postgres, sqlite
 from bus.catalogue import TODAY, Catalogue
 from bus.codec import Codec, KeyRing
 from bus.failures import translated
@@ -99,8 +99,9 @@ class SQLiteLog(Log):
     """A log in a file, begun when there is none. Raises ForeignLog for a file that is no log or a newer one."""
 
     def __init__(self, path: str | Path, vault: KeyRing, *, catalogue: Catalogue = TODAY) -> None:
+        self._path = str(path)
         with translated():
-            self._datastore = sqlite.Datastore(str(path))
+            self._datastore = sqlite.Datastore(self._path)
         recorder = sqlite.Recorder(self._datastore)
         super().__init__(recorder, vault, catalogue)
         try:
@@ -115,6 +116,12 @@ class SQLiteLog(Log):
         with self._datastore.transaction(commit=True) as cursor:
             yield sqlite.SQLiteRows(cursor.sqlite_cursor)
 
+    def _batches(self, after: int, upto: int) -> Iterator[pa.RecordBatch]:
+        upto = min(upto, self.head())
+        if upto - after < bulk.WORTH_A_PROCESS:
+            return super()._batches(after, upto)
+        return bulk.batches(self._path, after, upto)
+
     def close(self) -> None:
         """Let go of the file; those who wait are woken."""
         self._bell.silence()
@@ -125,6 +132,7 @@ class PostgresLog(Log):
     """A log in the schema `daybook` of a database, begun when there is none. Raises ForeignLog when that schema is another's or newer."""
 
     def __init__(self, url: str, vault: KeyRing, *, catalogue: Catalogue = TODAY) -> None:
+        self._url = url
         self._datastore = postgres.Datastore(url)
         try:
             with translated():
@@ -139,6 +147,11 @@ class PostgresLog(Log):
     def _writing(self) -> Generator[postgres.PostgresRows]:
         with self._datastore.writing(self._rows.lock_table_statements) as connection:
             yield postgres.PostgresRows(connection)
+
+    def _batches(self, after: int, upto: int) -> Iterator[pa.RecordBatch]:
+        if upto - after < postgres.WORTH_A_CONNECTION:
+            return super()._batches(after, upto)
+        return postgres.batches(self._url, after, upto)
 
     def close(self) -> None:
         """Let go of the connections; those who wait are woken."""

@@ -1,10 +1,12 @@
 """The log in PostgreSQL: the library's recorder with positions given out under its table lock, and the rows of a transaction."""
 
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any, Final, LiteralString
 
+import pyarrow as pa
+from adbc_driver_postgresql import dbapi
 from eventsourcing.persistence import Notification
 from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastore
 from psycopg import Connection, Cursor
@@ -12,7 +14,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, TupleRow, tuple_row
 from psycopg.sql import SQL, Composed
 
-from bus.errors import ForeignLog
+from bus import arrow
+from bus.errors import ForeignLog, LogUnavailable
 from bus.transaction import EventRow, PlaceRow, ReceiptRow
 
 SCHEMA: Final = "daybook"
@@ -20,6 +23,8 @@ SCHEMA_VERSION: Final = 1
 _LOCK_SECONDS: Final = 60
 _ADVISORY_LOCK: Final = int.from_bytes(b"DBLG", "big")
 _LAST: Final = 2**63 - 1
+WORTH_A_CONNECTION: Final = 10_000
+"""Events from which on a connection that speaks Arrow is worth opening."""
 BY_INDEX: Final[tuple[LiteralString, ...]] = ("SET enable_seqscan = off", "SET enable_bitmapscan = off")
 
 _TABLES: Final[tuple[LiteralString, ...]] = (
@@ -181,6 +186,19 @@ def _is_begun(cursor: Cursor[DictRow]) -> bool:
     return True
 
 
+def batches(url: str, after: int, upto: int) -> Iterator[pa.RecordBatch]:
+    """The events after position `after` up to `upto` in order, over a connection of its own that speaks Arrow. Raises LogUnavailable."""
+    try:
+        with dbapi.connect(url) as connection, connection.cursor() as cursor:
+            for setting in BY_INDEX:
+                cursor.execute(setting)
+            cursor.execute(f"{_SELECT.as_string()} WHERE position > {after} AND position <= {upto} ORDER BY position")
+            for batch in cursor.fetch_record_batch():
+                yield pa.RecordBatch.from_arrays(batch.columns, schema=arrow.SCHEMA)
+    except dbapi.Error as error:
+        raise LogUnavailable("log.unavailable", f"the log could not be read in bulk ({error})") from error
+
+
 class PostgresRows:
     """The tables within a writing transaction."""
 
@@ -202,7 +220,7 @@ class PostgresRows:
             "SELECT originator_id::text, topic, convert_from(state, 'UTF8') FROM daybook.stored_events "
             "WHERE originator_id = ANY(%s::uuid[]) ORDER BY originator_id, originator_version"
         )
-        return self._select(query, streams)
+        return self._select(query, list(streams))
 
     def versions(self, streams: Sequence[str]) -> Iterable[tuple[str, int]]:
         """The version of each of those streams that has events."""
@@ -210,7 +228,7 @@ class PostgresRows:
             "SELECT stream::text, (SELECT MAX(originator_version) FROM daybook.stored_events WHERE originator_id = stream) "
             "FROM unnest(%s::uuid[]) AS asked (stream)"
         )
-        return ((stream, version) for stream, version in self._select(query, streams) if version is not None)
+        return ((stream, version) for stream, version in self._select(query, list(streams)) if version is not None)
 
     def receipts(self, command_ids: Sequence[str]) -> Iterable[tuple[ReceiptRow, Sequence[str]]]:
         """The receipts of those commands with the ids of their events."""
@@ -220,12 +238,12 @@ class PostgresRows:
             "  WHERE event.position > receipt.position - receipt.events AND event.position <= receipt.position"
             ") FROM daybook.receipts AS receipt WHERE command_id = ANY(%s)"
         )
-        for *row, ids in self._select(query, command_ids):
+        for *row, ids in self._select(query, list(command_ids)):
             yield ReceiptRow(*row), ids.split(",") if ids else ()
 
     def claims(self, kind: str, keys: Sequence[str]) -> Iterable[tuple[str, str]]:
         """Key and stream of the claims of that kind."""
-        return self._select(SQL("SELECT key, stream_id::text FROM daybook.claims WHERE kind = %s AND key = ANY(%s)"), kind, keys)
+        return self._select(SQL("SELECT key, stream_id::text FROM daybook.claims WHERE kind = %s AND key = ANY(%s)"), kind, list(keys))
 
     def links(self, kind: str, key: str) -> Iterable[str]:
         """The streams linked to (kind, key), oldest first."""
@@ -253,4 +271,4 @@ class PostgresRows:
                     copy.write_row(row)
 
     def _select(self, query: SQL | Composed, *parameters: object) -> list[Any]:
-        return self._cursor.execute(query, [list(each) if isinstance(each, (list, tuple)) else each for each in parameters]).fetchall()
+        return self._cursor.execute(query, parameters).fetchall()

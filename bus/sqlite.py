@@ -102,11 +102,10 @@ class Pool(SQLiteConnectionPool):
     """Makes connections whose commits are on the disk before they return."""
 
     def _create_connection(self) -> SQLiteConnection:
-        made = super()._create_connection()
-        raw = made._sqlite_conn  # noqa: SLF001 - the library's class, extended here
-        raw.execute("PRAGMA synchronous = FULL")
-        raw.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
-        return Connection(raw, max_age=self.max_age)
+        with super()._create_connection().cursor() as cursor:
+            cursor.execute("PRAGMA synchronous = FULL")
+            cursor.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            return Connection(cursor.connection, max_age=self.max_age)
 
 
 class Datastore(SQLiteDatastore):

@@ -149,7 +149,7 @@ class Transaction:
         with translated():
             self._check_versions(events)
             persons = self._codec.persons(events)
-            keys = self._keys.keys(persons) if persons else {}
+            keys: Keys = self._keys.keys(persons) if persons else {}
             event_rows, receipt_rows = self._rows_of(commits, keys)
             claims = [PlaceRow(claim.kind, claim.key, str(claim.stream_id)) for commit in commits for claim in commit.claims]
             links = [PlaceRow(link.kind, link.key, str(link.stream_id)) for commit in commits for link in commit.links]

@@ -35,7 +35,7 @@ def append_much(log: SQLiteLog) -> None:
         tx.append([stream_of(50) for _ in range(100)])
 
 
-def test_a_full_disk_is_said_to_be_full_and_loses_nothing_written_before(log: SQLiteLog, tmp_path: Path) -> None:
+def test_a_full_disk_is_said_to_be_full_and_loses_nothing_written_before(log: SQLiteLog) -> None:
     with log.transaction() as tx:
         tx.append([stream_of(3)])
     datastore = cast("sqlite.Datastore", log._datastore)
@@ -164,10 +164,15 @@ def test_a_group_of_commands_is_one_transaction(postgres_log: PostgresLog, postg
 
 
 def test_a_lost_connection_is_told_and_survived(postgres_log: PostgresLog, postgres_url: str) -> None:
-    with psycopg.connect(postgres_url, autocommit=True) as other:
-        with pytest.raises(LogUnavailable), postgres_log.transaction() as tx:
-            other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()")
+    def lose_it() -> None:
+        with psycopg.connect(postgres_url, autocommit=True) as other, postgres_log.transaction() as tx:
+            other.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()"
+            )
             tx.append([stream_of(1)])
+
+    with pytest.raises(LogUnavailable):
+        lose_it()
     with postgres_log.transaction() as tx:
         assert tx.head == 0
         tx.append([stream_of(1)])

@@ -22,4 +22,5 @@ if __name__ == "__main__":
             each = commit(*(contact(contact_id) for _ in range(int(events))))
             with log.transaction() as tx:
                 tx.append([each])
-            print(each.command_id, flush=True)
+            sys.stdout.write(f"{each.command_id}\n")
+            sys.stdout.flush()

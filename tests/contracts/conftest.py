@@ -1,6 +1,6 @@
 """The logs that the contract is held against, each on storage of its own."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,8 +54,9 @@ def any_log(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[EventLog
     if request.param == "memory":
         yield MemoryLog()
         return
-    place: Callable[[str], str] = lambda name: (
-        str(tmp_path / name) if request.param == "sqlite" else request.getfixturevalue("postgres_url")
-    )
+
+    def place(name: str) -> str:
+        return str(tmp_path / name) if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+
     with closing(open_vault(place("keys.db"), bytes(32))) as vault, closing(open_log(place("log.db"), vault)) as opened:
         yield opened

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 from uuid_utils.compat import uuid7
 
+from bus import bulk, postgres
 from bus.log import Log
 from domain.commit import Commit
 from domain.envelope import StoredEvent
@@ -104,6 +105,54 @@ def test_arrow_stops_where_it_is_told_to(log: Log) -> None:
     assert log.arrow(2, 5).read_all()["position"].to_pylist() == [3, 4, 5]
     assert log.arrow(5, 5).read_all().num_rows == 0
     assert log.arrow(8, 100).read_all()["position"].to_pylist() == [9, 10]
+
+
+def test_long_ranges_are_read_the_same_whatever_way_they_take(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(log, *(stream_of(3) for _ in range(4000)), commit(contact(uuid7(), name="Ødegård 東京")))
+    short = log.arrow(1000, 12_001).read_all()
+    monkeypatch.setattr(bulk, "WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(postgres, "WORTH_A_CONNECTION", 1)
+    long = log.arrow(1000, 12_001).read_all()
+    assert long == short
+    assert long.schema == short.schema
+    assert log.arrow(0, 1_000_000).read_all().num_rows == 12_001
+    assert log.arrow(12_001, 12_001).read_all().num_rows == 0
+
+
+def test_a_long_range_may_be_left_half_read(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(log, *(stream_of(3) for _ in range(10_000)))
+    monkeypatch.setattr(bulk, "WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(postgres, "WORTH_A_CONNECTION", 1)
+    reader = log.arrow(0, 30_000)
+    assert reader.read_next_batch().num_rows > 0
+    reader.close()
+    del reader
+    write(log, stream_of(1))
+    assert log.head() == 30_001
+
+
+def test_a_long_range_is_read_while_others_write(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bulk, "WORTH_A_PROCESS", 1)
+    monkeypatch.setattr(postgres, "WORTH_A_CONNECTION", 1)
+    write(log, stream_of(5000))
+    done = Flag()
+
+    def keep_writing() -> int:
+        written = 0
+        while not done.is_set():
+            write(log, stream_of(20))
+            written += 20
+        return written
+
+    with ThreadPoolExecutor(2) as pool:
+        writer = pool.submit(keep_writing)
+        for _ in range(3):
+            head = log.head()
+            assert log.arrow(0, head).read_all()["position"].to_pylist() == list(range(1, head + 1))
+        done.set()
+        written = writer.result()
+    whole(log.read(0, 1_000_000))
+    assert log.head() == 5000 + written
 
 
 def test_waiting_ends_at_once_when_this_process_appends(log: Log) -> None:

@@ -105,7 +105,7 @@ def _assert_all_refuse(log: Log, stream: UUID, code: str) -> None:
             tx.load([stream])
 
     for read in (lambda: log.read(0, 10), lambda: log.read_stream(stream), lambda: log.arrow(0, 1).read_all(), load):
-        with pytest.raises(UnknownEventType, match="deal.shook") as refusal:
+        with pytest.raises(UnknownEventType, match=r"deal\.shook") as refusal:
             read()
         assert refusal.value.code == code
 
