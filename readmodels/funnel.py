@@ -5,13 +5,19 @@ once per stage however often it re-entered. The **activity** view counts what *m
 were opened. The formulas are in docs/figures.md.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Final
 
+from domain.errors import NotFound
 from readmodels.asking import Facts
+from readmodels.breakdown import PERIODS, within
+from readmodels.funnel_sql import ACTIVITY, COHORT, LADDER, TOTALS
+
+FOLDS: Final = ("customers", "opportunities", "opportunity_lines", "pipelines", "stage_visits", "stages")
+"""The facts that are asked."""
 
 
 class View(StrEnum):
@@ -44,7 +50,8 @@ class By(StrEnum):
 class Question:
     """Which funnel is asked for: days are UTC, from `since` up to but without `until`; filters that are None take all."""
 
-    pipeline_id: str
+    pipeline_id: str | None = None
+    """None for every pipeline's."""
     view: View = View.COHORT
     by: By = By.NOTHING
     since: date | None = None
@@ -60,15 +67,22 @@ class Question:
 class StageRow:
     """One stage of one group. Rates are shares from 0 to 1, None where nothing could be counted; days are 24 hours.
 
-    `reached` counts deals that came at least this far (open stages), or were there (won and lost stages); `visited` those
-    that really were in the stage; `converted` those that came further; `lost_from` those lost from here and still lost;
-    `now_in` those that are here now. `back_moves` counts moves from here to an earlier stage, each time it happened.
+    In the cohort view `reached` counts deals that came at least this far (open stages) or were there (won and lost stages),
+    `visited` those that really were in the stage, `converted` those that came further, `lost_from` the lost ones whose last
+    open stage this was, `now_in` those that are here now, `value` what the deals that reached it are worth now.
+
+    In the activity view `reached` and `visited` count deals that came into the stage in the period, `converted` and
+    `lost_from` deals whose last leaving of it in the period was onwards or to a loss, `now_in` those of the reached ones that
+    are still here since, `value` what the deals were worth when they came.
+
+    `back_moves` counts moves from here to an earlier stage, each time it happened.
     """
 
     group: str | None
     stage: str
     label: str
     status: str
+    retired: bool
     reached: int
     visited: int
     converted: int
@@ -78,33 +92,42 @@ class StageRow:
     now_value: Decimal
     step_rate: float | None
     overall_rate: float | None
+    """Of the group's deals, those that reached the stage; only in the cohort view."""
     median_days: float | None
     p90_days: float | None
     back_moves: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Funnel:
-    """The answer: stages in pipeline order within each group, and what all of its deals came to."""
-
-    view: View
-    by: By
-    stages: list[StageRow]
-    totals: list["Totals"] = field(default_factory=list["Totals"])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """One group's deals: won ÷ (won + lost) is the win rate; median days run from opening to closing."""
+    """What one group's deals came to; `win_rate` is won ÷ (won + lost), days run from opening to closing.
+
+    In the cohort view all are deals opened in the period, by what they are now. In the activity view `opened` (and which of
+    those are `open` now) were opened in the period, `won` and `lost` were closed in it and have stayed so.
+    """
 
     group: str | None
-    deals: int
+    opened: int
     open: int
     won: int
     lost: int
+    open_value: Decimal
     won_value: Decimal
+    lost_value: Decimal
     win_rate: float | None
     median_days_to_close: float | None
+    median_days_to_win: float | None
+    median_days_to_lose: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Funnel:
+    """One pipeline's answer: stages in pipeline order within each group, and what all of the group's deals came to."""
+
+    pipeline_id: str
+    name: str
+    stages: list[StageRow]
+    totals: list[Totals]
 
 
 _GROUPS: Final = {
@@ -117,163 +140,6 @@ _GROUPS: Final = {
     By.PRODUCT: "l.product",
     By.OUTCOME: "o.status",
 }
-_PERIODS: Final = {By.MONTH: "strftime({at}, '%Y-%m')", By.QUARTER: "year({at}) || '-Q' || quarter({at})", By.YEAR: "year({at})::VARCHAR"}
-
-_STAGES: Final = """
-ladder AS (
-    SELECT s.stage, s.label, s.status, list_position(p.stages, s.stage) AS place
-    FROM stages s JOIN pipelines p USING (pipeline_id)
-    WHERE s.pipeline_id = $pipeline
-)
-"""
-
-_COHORT: Final = """
-WITH {stages},
-deals AS (
-    SELECT DISTINCT o.opportunity_id, {group} AS grp, o.status, o.stage, o.base_amount, o.opened_at, o.closed_at, o.move_no
-    FROM opportunities o {joins}
-    WHERE o.pipeline_id = $pipeline {filters}
-      AND ($since IS NULL OR o.opened_at >= $since) AND ($until IS NULL OR o.opened_at < $until)
-),
-visits AS (
-    SELECT d.grp, v.opportunity_id, v.move_no, v.stage, s.status, s.place, v.left_backward, v.left_at,
-           greatest(0, epoch(v.left_at) - epoch(v.entered_at)) / 86400 AS days
-    FROM stage_visits v JOIN deals d USING (opportunity_id) JOIN ladder s USING (stage)
-),
-furthest AS (
-    SELECT grp, opportunity_id, coalesce(max(place) FILTER (status = 'open'), 0) AS place, bool_or(status = 'won') AS won
-    FROM visits GROUP BY ALL
-),
-per_deal AS (
-    SELECT grp, opportunity_id, stage, sum(days) FILTER (left_at IS NOT NULL) AS days,
-           count(*) FILTER (left_at IS NOT NULL AND left_backward) AS back_moves
-    FROM visits GROUP BY ALL
-),
-lost AS (
-    SELECT d.grp, v.stage, count(*) AS deals
-    FROM deals d JOIN stage_visits v ON v.opportunity_id = d.opportunity_id AND v.move_no = d.move_no - 1
-    WHERE d.status = 'lost' GROUP BY ALL
-),
-groups AS (SELECT DISTINCT grp FROM deals),
-reach AS (
-    SELECT g.grp, s.stage, s.label, s.status, s.place,
-           count(f.opportunity_id) FILTER (s.status = 'open' AND (f.place >= s.place OR f.won)) AS passed,
-           count(f.opportunity_id) FILTER (s.status = 'open' AND (f.place > s.place OR f.won)) AS further,
-           sum(d.base_amount) FILTER (s.status = 'open' AND (f.place >= s.place OR f.won)) AS passed_value,
-           count(d.opportunity_id) FILTER (d.stage = s.stage) AS now_in,
-           sum(d.base_amount) FILTER (d.stage = s.stage) AS now_value,
-           count(d.opportunity_id) AS deals
-    FROM groups g CROSS JOIN ladder s
-    JOIN deals d ON d.grp IS NOT DISTINCT FROM g.grp
-    JOIN furthest f ON f.opportunity_id = d.opportunity_id AND f.grp IS NOT DISTINCT FROM d.grp
-    GROUP BY ALL
-),
-times AS (
-    SELECT v.grp, v.stage, count(*) AS visited, quantile_cont(v.days, 0.5) AS median_days, quantile_cont(v.days, 0.9) AS p90_days,
-           sum(v.back_moves) AS back_moves, sum(d.base_amount) AS visited_value
-    FROM per_deal v JOIN deals d ON d.opportunity_id = v.opportunity_id AND d.grp IS NOT DISTINCT FROM v.grp
-    GROUP BY ALL
-)
-SELECT r.grp::VARCHAR AS "group", r.stage, r.label, r.status,
-       CASE WHEN r.status = 'open' THEN r.passed ELSE coalesce(t.visited, 0) END AS reached,
-       coalesce(t.visited, 0) AS visited,
-       CASE WHEN r.status = 'open' THEN r.further ELSE 0 END AS converted,
-       coalesce(l.deals, 0) AS lost_from, r.now_in,
-       coalesce(CASE WHEN r.status = 'open' THEN r.passed_value ELSE t.visited_value END, 0) AS value,
-       coalesce(r.now_value, 0) AS now_value,
-       CASE WHEN r.status = 'open' AND r.passed > 0 THEN r.further / r.passed END AS step_rate,
-       CASE WHEN r.deals > 0 THEN reached / r.deals END AS overall_rate,
-       t.median_days, t.p90_days, coalesce(t.back_moves, 0)::BIGINT AS back_moves
-FROM reach r
-LEFT JOIN times t ON t.stage = r.stage AND t.grp IS NOT DISTINCT FROM r.grp
-LEFT JOIN lost l ON l.stage = r.stage AND l.grp IS NOT DISTINCT FROM r.grp
-ORDER BY r.grp NULLS LAST, r.place
-"""
-
-_ACTIVITY: Final = """
-WITH {stages},
-moves AS (
-    SELECT v.opportunity_id, v.move_no, v.stage, s.status, v.entry_base_amount AS base_amount, v.entered_at, v.left_at, v.to_stage, v.left_backward,
-           {entered_group} AS entered_grp, {left_group} AS left_grp,
-           ($since IS NULL OR v.entered_at >= $since) AND ($until IS NULL OR v.entered_at < $until) AS came,
-           v.left_at IS NOT NULL AND ($since IS NULL OR v.left_at >= $since) AND ($until IS NULL OR v.left_at < $until) AS went,
-           o.stage = v.stage AND o.move_no = v.move_no AS still_here, o.base_amount AS worth_now
-    FROM stage_visits v JOIN opportunities o USING (opportunity_id) JOIN ladder s ON s.stage = v.stage {joins}
-    WHERE o.pipeline_id = $pipeline {filters}
-),
-entries AS (
-    SELECT entered_grp AS grp, stage, opportunity_id, max_by(base_amount, move_no) AS base_amount, bool_or(still_here) AS still_here,
-           max_by(worth_now, move_no) AS worth_now
-    FROM moves WHERE came GROUP BY ALL
-),
-exits AS (
-    SELECT left_grp AS grp, m.stage, opportunity_id,
-           max_by(CASE WHEN s.status = 'lost' THEN 'lost' WHEN left_backward THEN 'back' ELSE 'on' END, move_no) AS how,
-           count(*) FILTER (left_backward) AS back_moves,
-           sum(greatest(0, epoch(left_at) - epoch(entered_at))) / 86400 AS days
-    FROM moves m JOIN ladder s ON s.stage = m.to_stage WHERE went GROUP BY ALL
-),
-groups AS (SELECT grp FROM entries UNION SELECT grp FROM exits),
-came AS (
-    SELECT grp, stage, count(*) AS deals, sum(base_amount) AS value, count(*) FILTER (still_here) AS now_in,
-           sum(worth_now) FILTER (still_here) AS now_value
-    FROM entries GROUP BY ALL
-),
-went AS (
-    SELECT grp, stage, count(*) AS deals, count(*) FILTER (how = 'on') AS onward, count(*) FILTER (how = 'lost') AS lost,
-           sum(back_moves) AS back_moves, quantile_cont(days, 0.5) AS median_days, quantile_cont(days, 0.9) AS p90_days
-    FROM exits GROUP BY ALL
-)
-SELECT g.grp::VARCHAR AS "group", s.stage, s.label, s.status,
-       coalesce(c.deals, 0) AS reached, coalesce(c.deals, 0) AS visited, coalesce(w.onward, 0) AS converted,
-       coalesce(w.lost, 0) AS lost_from, coalesce(c.now_in, 0) AS now_in,
-       coalesce(c.value, 0) AS value, coalesce(c.now_value, 0) AS now_value,
-       CASE WHEN s.status = 'open' AND w.deals > 0 THEN w.onward / w.deals END AS step_rate, NULL AS overall_rate,
-       w.median_days, w.p90_days, coalesce(w.back_moves, 0)::BIGINT AS back_moves
-FROM groups g CROSS JOIN ladder s
-LEFT JOIN came c ON c.stage = s.stage AND c.grp IS NOT DISTINCT FROM g.grp
-LEFT JOIN went w ON w.stage = s.stage AND w.grp IS NOT DISTINCT FROM g.grp
-ORDER BY g.grp NULLS LAST, s.place
-"""
-
-_TOTALS: Final = """
-WITH deals AS (
-    SELECT DISTINCT o.opportunity_id, {group} AS grp, o.status, o.base_amount, o.opened_at, o.closed_at
-    FROM opportunities o {joins}
-    WHERE o.pipeline_id = $pipeline {filters}
-      AND ($since IS NULL OR {at} >= $since) AND ($until IS NULL OR {at} < $until)
-)
-SELECT grp::VARCHAR AS "group", count(*) AS deals, count(*) FILTER (status = 'open') AS open,
-       count(*) FILTER (status = 'won') AS won, count(*) FILTER (status = 'lost') AS lost,
-       coalesce(sum(base_amount) FILTER (status = 'won'), 0) AS won_value,
-       CASE WHEN won + lost > 0 THEN won / (won + lost) END AS win_rate,
-       quantile_cont(greatest(0, epoch(closed_at) - epoch(opened_at)) / 86400, 0.5) FILTER (status <> 'open') AS median_days_to_close
-FROM deals GROUP BY ALL ORDER BY grp NULLS LAST
-"""
-
-
-def funnel(facts: Facts, question: Question) -> Funnel:
-    """The funnel of one pipeline."""
-    cohort = question.view is View.COHORT
-    pieces = {
-        "stages": _STAGES,
-        "joins": _joins(question),
-        "filters": _filters(question),
-        "at": "o.opened_at" if cohort else "o.closed_at",
-        "group": _group(question.by, "o.opened_at" if cohort else "o.closed_at"),
-        "entered_group": _group(question.by, "v.entered_at"),
-        "left_group": _group(question.by, "v.left_at"),
-    }
-    parameters = {"pipeline": question.pipeline_id, "since": question.since, "until": question.until, **_given(question)}
-    stages = facts.rows((_COHORT if cohort else _ACTIVITY).format(**pieces), parameters)
-    totals = facts.rows(_TOTALS.format(**pieces), parameters)
-    return Funnel(view=question.view, by=question.by, stages=[StageRow(**row) for row in stages], totals=[Totals(**row) for row in totals])
-
-
-def _group(by: By, at: str) -> str:
-    return _PERIODS[by].format(at=at) if by in _PERIODS else _GROUPS[by]
-
-
 _FILTERS: Final = {
     "owner_id": "o.owner_id = $owner_id",
     "team": "o.team = $team",
@@ -281,6 +147,49 @@ _FILTERS: Final = {
     "source": "o.lead_source = $source",
     "product": "EXISTS (FROM opportunity_lines f WHERE f.opportunity_id = o.opportunity_id AND f.product = $product AND NOT f.removed)",
 }
+_CUSTOMERS: Final = "LEFT JOIN customers c ON c.customer_id = o.customer_id"
+_PRODUCTS: Final = """
+LEFT JOIN (SELECT DISTINCT opportunity_id, product FROM opportunity_lines WHERE NOT removed) l ON l.opportunity_id = o.opportunity_id
+"""
+_PIPELINES: Final = """
+SELECT pipeline_id::VARCHAR AS pipeline_id, name FROM pipelines WHERE $pipeline IS NULL OR pipeline_id = $pipeline ORDER BY name, pipeline_id
+"""
+
+
+def funnels(facts: Facts, question: Question) -> list[Funnel]:
+    """The funnel of the pipeline asked for, or of every one by name. Raises NotFound `pipeline.unknown`."""
+    pipelines = facts.rows(_PIPELINES, {"pipeline": question.pipeline_id})
+    if question.pipeline_id is not None and not pipelines:
+        raise NotFound("pipeline.unknown", f"there is no pipeline {question.pipeline_id}")
+    return [_funnel(facts, question, pipeline["pipeline_id"], pipeline["name"]) for pipeline in pipelines]
+
+
+def _funnel(facts: Facts, question: Question, pipeline_id: str, name: str) -> Funnel:
+    cohort = question.view is View.COHORT
+    closed_at = "o.opened_at" if cohort else "o.closed_at"
+    pieces = {
+        "ladder": LADDER,
+        "joins": _joins(question),
+        "filters": _filters(question),
+        **{f"{what}_group": _group(question.by, at) for what, at in (*_MOMENTS, ("closed", closed_at))},
+        **{f"{what}_then": within(at) for what, at in (*_MOMENTS, ("closed", closed_at))},
+    }
+    parameters = {"pipeline": pipeline_id, "since": question.since, "until": question.until, **_given(question)}
+    stages = facts.rows((COHORT if cohort else ACTIVITY).format(**pieces), parameters)
+    totals = facts.rows(TOTALS.format(**pieces), parameters)
+    return Funnel(
+        pipeline_id=pipeline_id,
+        name=name,
+        stages=[StageRow(**row) for row in stages],
+        totals=[Totals(**row) for row in totals],
+    )
+
+
+_MOMENTS: Final = (("opened", "o.opened_at"), ("entered", "v.entered_at"), ("left", "v.left_at"))
+
+
+def _group(by: By, at: str) -> str:
+    return PERIODS[by].format(at=at) if by in PERIODS else _GROUPS[by]
 
 
 def _given(question: Question) -> dict[str, Any]:
@@ -292,9 +201,5 @@ def _filters(question: Question) -> str:
 
 
 def _joins(question: Question) -> str:
-    joins = ""
-    if question.by in (By.SEGMENT, By.TIER) or question.segment is not None:
-        joins += " LEFT JOIN customers c ON c.customer_id = o.customer_id"
-    if question.by is By.PRODUCT:
-        joins += " JOIN opportunity_lines l ON l.opportunity_id = o.opportunity_id AND NOT l.removed"
-    return joins
+    about_customers = question.by in (By.SEGMENT, By.TIER) or question.segment is not None
+    return (_CUSTOMERS if about_customers else "") + (_PRODUCTS if question.by is By.PRODUCT else "")
