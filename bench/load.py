@@ -2,8 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+
+import orjson
 
 
 @dataclass(slots=True)
@@ -21,38 +23,91 @@ class Load:
         return self.answers / self.seconds if self.seconds else 0.0
 
 
-def request(method: str, path: str, body: bytes = b"", headers: str = "") -> bytes:
+class Connection:
+    """One keep-alive connection to a server on loopback."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    async def to(cls, port: int) -> "Connection":
+        """Connect."""
+        return cls(*await asyncio.open_connection("127.0.0.1", port))
+
+    async def ask(self, request: bytes) -> tuple[bool, bytes]:
+        """Send a request; whether the answer is a 2xx, and its body."""
+        self._writer.write(request)
+        head = await self._reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
+        return head.startswith(b"HTTP/1.1 2"), await self._reader.readexactly(length)
+
+    async def close(self) -> None:
+        """Hang up."""
+        self._writer.close()
+        await self._writer.wait_closed()
+
+
+def request(method: str, path: str, body: bytes = b"") -> bytes:
     """The bytes of one HTTP/1.1 request to a server on loopback."""
     content = f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n" if body else ""
-    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{content}{headers}\r\n".encode() + body
+    return f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{content}\r\n".encode() + body
 
 
 def run(port: int, clients: int, seconds: float, requests: Iterator[bytes]) -> Load:
     """Let `clients` connections send `requests` one after the other for `seconds`."""
-    return asyncio.run(_run(port, clients, seconds, requests))
 
+    async def work() -> Load:
+        load, started = Load(), time.perf_counter()
+        await asyncio.gather(*(_client(port, started + seconds, requests, load) for _ in range(clients)))
+        load.seconds = time.perf_counter() - started
+        return load
 
-async def _run(port: int, clients: int, seconds: float, requests: Iterator[bytes]) -> Load:
-    load = Load()
-    end = time.perf_counter() + seconds
-    started = time.perf_counter()
-    await asyncio.gather(*(_client(port, end, requests, load) for _ in range(clients)))
-    load.seconds = time.perf_counter() - started
-    return load
+    return asyncio.run(work())
 
 
 async def _client(port: int, end: float, requests: Iterator[bytes], load: Load) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    connection = await Connection.to(port)
     while (sent := time.perf_counter()) < end:
-        writer.write(next(requests))
-        head = await reader.readuntil(b"\r\n\r\n")
-        lowered = head.lower()
-        length = int(lowered.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
-        await reader.readexactly(length)
+        taken, _ = await connection.ask(next(requests))
         load.latencies.append(time.perf_counter() - sent)
-        if head.startswith(b"HTTP/1.1 2"):
-            load.answers += 1
-        else:
-            load.refused += 1
-    writer.close()
-    await writer.wait_closed()
+        load.answers += taken
+        load.refused += not taken
+    await connection.close()
+
+
+def read_own_writes(port: int, writes: Sequence[bytes], reads: Sequence[str], *, writers: int, per_second: float, seconds: float) -> list[float]:
+    """Milliseconds from a write's receipt to the answer of a read with `at_least=` its position; `reads[n]` is the path that
+    `writes[n]` shows in. Meanwhile `writers` other connections write `per_second` commands together."""
+
+    async def work() -> list[float]:
+        end = time.perf_counter() + seconds
+        others = [asyncio.create_task(_write(port, writes[n:] or writes, per_second / writers, end)) for n in range(writers)]
+        connection, found = await Connection.to(port), list[float]()
+        number = 0
+        while time.perf_counter() < end:
+            _, body = await connection.ask(writes[number % len(writes)])
+            acknowledged = time.perf_counter()
+            path = f"{reads[number % len(writes)]}?at_least={orjson.loads(body)['position']}"
+            taken, body = await connection.ask(request("GET", path))
+            if not taken:
+                raise RuntimeError(body.decode())
+            found.append((time.perf_counter() - acknowledged) * 1000)
+            number += 1
+            await asyncio.sleep(0.01)
+        await asyncio.gather(*others)
+        await connection.close()
+        return found
+
+    return asyncio.run(work())
+
+
+async def _write(port: int, writes: Sequence[bytes], per_second: float, end: float) -> None:
+    connection, number = await Connection.to(port), 0
+    due = time.perf_counter()
+    while due < end:
+        await asyncio.sleep(max(0.0, due - time.perf_counter()))
+        await connection.ask(writes[number % len(writes)])
+        number += 1
+        due += 1 / per_second
+    await connection.close()

@@ -15,7 +15,7 @@ MOST_REMEMBERED = 200_000
 class Dispatcher:
     """Turns orders into events; use it from one thread at a time (`commands.group` shares it among many callers).
 
-    `base_currency` is what amounts are also kept in; `clock` gives the time in UTC; `fingerprint_key` keeps what
+    `base_currency` is what amounts are also kept in; `clock` gives the time in UTC and is asked once for each order that is decided; `fingerprint_key` keeps what
     commands said from being guessed from their fingerprints. Raises what the log raises when it cannot write; then
     nothing was written.
     """

@@ -76,8 +76,6 @@ class Unit:
     memory: Memory
     desk: Desk
     head: int = field(init=False)
-    now: datetime = field(init=False)
-    """When all of it is recorded."""
     _commits: list[Commit] = field(default_factory=list[Commit])
     _positions: Sequence[int] = ()
     _by_command_id: dict[str, int] = field(default_factory=dict[str, int])
@@ -85,7 +83,6 @@ class Unit:
 
     def __post_init__(self) -> None:
         self.head = self.tx.head
-        self.now = self.desk.clock()
 
     def look_ahead(self, messages: Sequence[Message | Refusal]) -> None:
         """Fetch what the orders name, with one question per table instead of one per order."""
@@ -177,9 +174,10 @@ class Unit:
 
     def _commit(self, message: Message, fingerprint: bytes, staged: Memory) -> Pending:
         order, target = message.order, getattr(message.command, message.registered.target[0])
-        at = happened(order.occurred_at, now=self.now)
+        now = self.desk.clock()
+        at = happened(order.occurred_at, now=now)
         rules = Rules(reporting=order.report)
-        ctx = Context(self.tx, self.memory, staged, target=target, now=self.now, at=at, rules=rules, base_currency=self.desk.base_currency)
+        ctx = Context(self.tx, self.memory, staged, target=target, now=now, at=at, rules=rules, base_currency=self.desk.base_currency)
         record = RECORDS[message.registered.target[1]]
         if order.expected_version is not None:
             actual = 0 if target is None else ctx.version(record, ctx.id(record, target))
@@ -202,7 +200,7 @@ class Unit:
                 stream_id=stream,
                 version=version,
                 occurred_at=at,
-                recorded_at=self.now,
+                recorded_at=now,
                 cause=cause,
                 irregular=irregular,
                 event=event,

@@ -1,0 +1,80 @@
+"""Servers of their own, each in a process: Daybook on a data folder, and the empty application."""
+
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 120.0
+"""Seconds that a server has to begin to answer."""
+
+
+def free_port() -> int:
+    """A port on loopback that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+@contextmanager
+def daybook(data: Path) -> Iterator[int]:
+    """Daybook serving `data`; gives its port."""
+    port = free_port()
+    program = [sys.executable, "-m", "api.cli", "--data", str(data), "serve", "--port", str(port)]
+    with _running(program, port, "/health"):
+        yield port
+
+
+@contextmanager
+def empty() -> Iterator[int]:
+    """The empty FastAPI application on the same kind of server; gives its port."""
+    port = free_port()
+    program = [sys.executable, "-m", "uvicorn", "bench.empty:app", "--port", str(port), "--log-level", "warning", "--no-access-log"]
+    with _running(program, port, "/docs"):
+        yield port
+
+
+@contextmanager
+def _running(program: list[str], port: int, path: str) -> Iterator[None]:
+    server = subprocess.Popen(program, stdout=subprocess.DEVNULL)
+    try:
+        _wait(server, f"http://127.0.0.1:{port}{path}")
+        yield
+    finally:
+        server.terminate()
+        server.wait(30)
+
+
+def _wait(server: subprocess.Popen[bytes], url: str) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            raise RuntimeError(f"the server ended with {server.returncode}")
+        try:
+            urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own server on loopback
+        except (urllib.error.URLError, ConnectionError):
+            time.sleep(0.05)
+        else:
+            return
+    raise RuntimeError(f"no answer from {url}")
+
+
+def command(port: int, name: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Send one command; its receipt."""
+    asked = urllib.request.Request(  # noqa: S310 - our own server on loopback
+        f"http://127.0.0.1:{port}/v1/commands/{name}",
+        data=json.dumps(data).encode(),
+        headers={"Content-Type": "application/json"},
+        method="POST",
+    )
+    with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - our own server on loopback
+        receipt: dict[str, Any] = json.load(answer)
+        return receipt
