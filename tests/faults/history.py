@@ -1,8 +1,9 @@
 """What a log really holds, held against what clients were told: the checks that every fault test ends with."""
 
+import re
 import sqlite3
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +20,7 @@ from tests.faults.server import Server
 
 PAGE: Final = 10_000
 RANDOM: Final = frozenset({"id", "recorded_at", "position"})
+UUIDS: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
 @dataclass(slots=True)
@@ -48,11 +50,11 @@ def events_of(books: Books) -> Iterator[StoredEvent]:
         after = page[-1].position
 
 
-def examine(data: Path, ledger: Ledger, *, others: Sequence[str] = ()) -> Findings:
+def examine(data: Path, ledger: Ledger, *, others: Collection[str] = (), unanswered_may_have_happened: bool = True) -> Findings:
     """Whether the log in a data folder holds what was acknowledged, once, and nothing else.
 
-    `others` are beginnings of the ids of commands that came in by another way than these clients. Commands that
-    nobody got an answer to may be in the log or not.
+    `others` are the ids of commands that came in by another way than these clients. Commands that nobody got an
+    answer to may be in the log or not, unless told otherwise.
     """
     findings = Findings()
     by_command: dict[str, list[StoredEvent]] = defaultdict(list)
@@ -67,10 +69,9 @@ def examine(data: Path, ledger: Ledger, *, others: Sequence[str] = ()) -> Findin
     receipts = _receipts(data)
     for command_id, receipt in ledger.accepted.items():
         _compare(command_id, receipt, by_command.get(command_id, ()), receipts.get(command_id), findings)
-    known = ledger.accepted.keys() | ledger.unanswered
-    for command_id in (by_command.keys() | receipts.keys()) - known:
-        if not command_id.startswith(tuple(others)):
-            findings.ghosts.append(f"{command_id} ({ledger.refused.get(command_id, 'never sent')})")
+    known = ledger.accepted.keys() | (ledger.unanswered if unanswered_may_have_happened else set[str]())
+    for command_id in (by_command.keys() | receipts.keys()) - known - set(others):
+        findings.ghosts.append(f"{command_id} ({ledger.refused.get(command_id, 'never sent')})")
     return findings
 
 
@@ -146,12 +147,22 @@ def asked_again(server: Server, ledger: Ledger, *, at_once: int = 5_000) -> list
     return differing
 
 
-def streams(data: Path) -> Mapping[str, list[Any]]:
-    """Every stream's events, personal fields readable, without what is random or says when we learnt it."""
-    found: dict[str, list[Any]] = defaultdict(list)
+def streams(data: Path) -> Mapping[str, list[str]]:
+    """Every stream's events as JSON, personal fields readable, without what is random or says when we learnt it.
+
+    Records that have an id of another system are named by that instead of by their own random one.
+    """
     with open_books(load_settings({}, data=data)) as books:
         events = list(events_of(books))
-        for start in range(0, len(events), PAGE):
-            for body in told(books, events[start : start + PAGE]):
-                found[str(body["stream_id"])].append({name: value for name, value in body.items() if name not in RANDOM})
+        bodies = [body for start in range(0, len(events), PAGE) for body in told(books, events[start : start + PAGE])]
+    names = {
+        str(body["stream_id"]): f"{body['data']['external_source']} {body['data']['external_id']}"
+        for body in bodies
+        if body["version"] == 1 and body["data"].get("external_id")
+    }
+    found: dict[str, list[str]] = defaultdict(list)
+    for body in bodies:
+        text = orjson.dumps({name: value for name, value in body.items() if name not in RANDOM}).decode()
+        stream = str(body["stream_id"])
+        found[names.get(stream, stream)].append(UUIDS.sub(lambda match: names.get(match[0], match[0]), text))
     return found

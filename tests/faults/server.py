@@ -40,12 +40,13 @@ class Server:
     data: Path
     port: int = field(default_factory=free_port)
     prefix: Sequence[str] = ()
+    said: Path = Path()
+    """What all its processes write to standard output and standard error; beside the data unless given."""
     process: Running | None = None
 
-    @property
-    def said(self) -> Path:
-        """What all its processes wrote to standard output and standard error."""
-        return self.data.with_name(self.data.name + ".server.txt")
+    def __post_init__(self) -> None:
+        if self.said == Path():
+            self.said = self.data.with_name(self.data.name + ".server.txt")
 
     def start(self) -> None:
         """Start a process; it is not ready yet."""

@@ -1,0 +1,42 @@
+"""kill -9 of `daybook ingest` at any moment, and again: the log ends as after one clean run."""
+
+import random
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.faults import history, readmodels
+from tests.faults.commands import start
+from tests.faults.files import write_stories
+
+
+def ingest(data: Path, file: Path) -> "subprocess.Popen[bytes]":
+    return start(data, "ingest", str(file), output=data.with_name(data.name + ".ingest.txt"))
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(3600)
+def test_a_file_whose_ingest_is_killed_and_run_again_ends_like_one_clean_run(tmp_path: Path, soak: bool) -> None:  # noqa: FBT001
+    file = write_stories(tmp_path / "stories.ndjson", 6_000 if soak else 700, name="stories")
+    began = time.monotonic()
+    assert ingest(tmp_path / "clean", file).wait(300) == 1, "some lines are refused"
+    takes = time.monotonic() - began
+    clean = history.streams(tmp_path / "clean")
+    moments = random.Random(3)
+    kills = 0
+    for round_ in range(20 if soak else 2):
+        data = tmp_path / f"killed-{round_}"
+        while True:
+            running = ingest(data, file)
+            try:
+                assert running.wait(moments.uniform(0.05, 1.0) * takes) == 1
+                break
+            except subprocess.TimeoutExpired:
+                running.kill()
+                running.wait()
+                kills += 1
+        assert history.streams(data) == clean
+    assert kills > 0
+    assert not readmodels.differences(data)
