@@ -1,6 +1,7 @@
 """Commands in bulk into SQLite, decided and durable, beside the library's own `save()` and SQLite alone."""
 
 from pathlib import Path
+from statistics import median
 from time import perf_counter
 
 from api.ingest import ingest
@@ -10,7 +11,6 @@ from api.wiring import open_books
 from bench import library
 from bench.business import lines
 from bench.figures import ROUNDS, Figure
-from statistics import median
 
 GROUPS = 3_000
 LIBRARY_EVENTS = 30_000
@@ -27,7 +27,9 @@ def measure(folder: Path) -> list[Figure]:
         inserted.append(library.executemany(folder / f"inserted{number}.db", LIBRARY_EVENTS, STATE))
     rate = median(ours)
     return [
-        Figure("bulk commands into SQLite, decided and durable", rate, "events/s", "the library's save() by 100", median(saved), "≥ 50,000/s"),
+        Figure(
+            "bulk commands into SQLite, decided and durable", rate, "events/s", "the library's save() by 100", median(saved), "≥ 50,000/s"
+        ),
         Figure("the same", rate, "events/s", "executemany alone", median(inserted)),
     ]
 

@@ -42,11 +42,21 @@ def _group(number: int) -> list[tuple[str, str, dict[str, Any]]]:
     place = {"street": f"Long Street {number}", "city": "Porto", "country": "PT", "industry": "retail", "tier": "B"}
     return [
         ("register_customer", opened, {"customer_id": customer, **profile, **place}),
-        ("add_contact", opened, {"contact_id": _ref("p", number), "customer_id": customer, "name": f"Ana Silva {number}", "email": "ana@example.com"}),
+        (
+            "add_contact",
+            opened,
+            {"contact_id": _ref("p", number), "customer_id": customer, "name": f"Ana Silva {number}", "email": "ana@example.com"},
+        ),
         (
             "open_opportunity",
             opened,
-            {"opportunity_id": deal, "customer_id": customer, "pipeline_id": _ref("", 0) | {"id": "sales"}, "name": "Machines", "owner_id": "ana"},
+            {
+                "opportunity_id": deal,
+                "customer_id": customer,
+                "pipeline_id": _ref("", 0) | {"id": "sales"},
+                "name": "Machines",
+                "owner_id": "ana",
+            },
         ),
         ("add_opportunity_line", opened, {"opportunity_id": deal, "product": "GTX", "quantity": 3, "unit_price": "199.90"}),
         ("move_opportunity", later, {"opportunity_id": deal, "to_stage": "Offer"}),
@@ -54,9 +64,23 @@ def _group(number: int) -> list[tuple[str, str, dict[str, Any]]]:
         (
             "log_interaction",
             later,
-            {"interaction_id": _ref("i", number), "customer_id": customer, "kind": "call", "direction": "outbound", "summary": "They will pay in May."},
+            {
+                "interaction_id": _ref("i", number),
+                "customer_id": customer,
+                "kind": "call",
+                "direction": "outbound",
+                "summary": "They will pay in May.",
+            },
         ),
-        ("open_request", opened, {"request_id": request, "customer_id": customer, "channel": "email", "subject": f"Where is order {number}?"}),
+        (
+            "open_request",
+            opened,
+            {"request_id": request, "customer_id": customer, "channel": "email", "subject": f"Where is order {number}?"},
+        ),
         ("resolve_request", later, {"request_id": request, "result": "found it"}),
-        ("record_survey_answer", later, {"survey_id": _ref("s", number), "customer_id": customer, "kind": "csat", "score": 4, "comment": "Quick."}),
+        (
+            "record_survey_answer",
+            later,
+            {"survey_id": _ref("s", number), "customer_id": customer, "kind": "csat", "score": 4, "comment": "Quick."},
+        ),
     ]

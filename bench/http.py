@@ -18,7 +18,9 @@ LIBRARY_WAIT_MS = 100.0
 def measure(folder: Path) -> list[Figure]:
     """Durable commands a second, reads a second, and how soon a write can be read."""
     with servers.daybook(folder) as port, servers.empty() as empty:
-        pipeline = servers.command(port, "define_pipeline", {"name": "Sales", "stages": [{"name": "Lead"}, {"name": "Won", "status": "won"}]})
+        pipeline = servers.command(
+            port, "define_pipeline", {"name": "Sales", "stages": [{"name": "Lead"}, {"name": "Won", "status": "won"}]}
+        )
         customers = [servers.command(port, "register_customer", {"name": f"Customer {n}"})["stream_id"] for n in range(CUSTOMERS)]
         deal = {"pipeline_id": pipeline["stream_id"], "name": "Machines", "owner_id": "ana", "amount": "1200.50"}
         bodies = [json.dumps({"customer_id": customer, **deal}).encode() for customer in customers]

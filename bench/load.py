@@ -76,9 +76,13 @@ async def _client(port: int, end: float, requests: Iterator[bytes], load: Load) 
     await connection.close()
 
 
-def read_own_writes(port: int, writes: Sequence[bytes], reads: Sequence[str], *, writers: int, per_second: float, seconds: float) -> list[float]:
-    """Milliseconds from a write's receipt to the answer of a read with `at_least=` its position; `reads[n]` is the path that
-    `writes[n]` shows in. Meanwhile `writers` other connections write `per_second` commands together."""
+def read_own_writes(
+    port: int, writes: Sequence[bytes], reads: Sequence[str], *, writers: int, per_second: float, seconds: float
+) -> list[float]:
+    """Milliseconds from each write's receipt to the answer of a read with `at_least=` its position.
+
+    `reads[n]` is the path that `writes[n]` shows in. Meanwhile `writers` other connections write `per_second` commands together.
+    """
 
     async def work() -> list[float]:
         end = time.perf_counter() + seconds

@@ -69,7 +69,7 @@ def _wait(server: subprocess.Popen[bytes], url: str) -> None:
 
 def command(port: int, name: str, data: Mapping[str, Any]) -> dict[str, Any]:
     """Send one command; its receipt."""
-    asked = urllib.request.Request(  # noqa: S310 - our own server on loopback
+    asked = urllib.request.Request(
         f"http://127.0.0.1:{port}/v1/commands/{name}",
         data=json.dumps(data).encode(),
         headers={"Content-Type": "application/json"},

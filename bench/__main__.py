@@ -1,0 +1,27 @@
+"""`python -m bench [http] [bulk] [rebuild]`: measure, and print each figure beside its baseline of the same run."""
+
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from rich.console import Console
+
+from bench import bulk, http, rebuild
+from bench.figures import Figure, show
+
+MEASUREMENTS: Mapping[str, Callable[[Path], list[Figure]]] = {"http": http.measure, "bulk": bulk.measure, "rebuild": rebuild.measure}
+
+
+def main(names: list[str]) -> None:
+    """Measure what is named, everything when nothing is."""
+    if unknown := set(names) - set(MEASUREMENTS):
+        sys.exit(f"there is no measurement {', '.join(sorted(unknown))}; there are {', '.join(MEASUREMENTS)}")
+    figures: list[Figure] = []
+    for name in names or MEASUREMENTS:
+        with Console(stderr=True).status(f"measuring {name}"), tempfile.TemporaryDirectory(prefix="daybook-bench-") as folder:
+            figures += MEASUREMENTS[name](Path(folder))
+    show(figures)
+
+
+main(sys.argv[1:])
