@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -76,6 +77,22 @@ class Books:
 
     def close(self) -> None:
         self._closing.close()
+
+
+@dataclass
+class History:
+    """What two runs of each shipped mapping did, and the log they left."""
+
+    books: Books
+    first: dict[str, Summary] = field(default_factory=dict[str, Summary])
+    second: dict[str, Summary] = field(default_factory=dict[str, Summary])
+
+    @cached_property
+    def events(self) -> list[StoredEvent]:
+        return self.books.events()
+
+    def events_of(self, mapping: str) -> list[StoredEvent]:
+        return [event for event in self.events if event.source == f"import:{mapping}"]
 
 
 def toml(text: str) -> str:
