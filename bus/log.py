@@ -13,6 +13,8 @@ from bus import arrow, bulk, postgres, sqlite
 from bus.catalogue import TODAY, Catalogue
 from bus.codec import Codec, KeyRing
 from bus.failures import translated
+from bus.postgres_tables import PostgresRows
+from bus.sqlite_tables import SQLiteRows
 from bus.transaction import Rows, Transaction
 from bus.waiting import Bell
 from domain.envelope import StoredEvent
@@ -112,15 +114,15 @@ class SQLiteLog(Log):
             raise
 
     @contextmanager
-    def _writing(self) -> Generator[sqlite.SQLiteRows]:
+    def _writing(self) -> Generator[SQLiteRows]:
         with self._datastore.transaction(commit=True) as cursor:
-            yield sqlite.SQLiteRows(cursor.sqlite_cursor)
+            yield SQLiteRows(cursor.sqlite_cursor)
 
     def _batches(self, after: int, upto: int) -> Iterator[pa.RecordBatch]:
         upto = min(upto, self.head())
         if upto - after < bulk.WORTH_A_PROCESS:
             return super()._batches(after, upto)
-        return bulk.batches(self._path, after, upto)
+        return bulk.from_sqlite(self._path, after, upto)
 
     def close(self) -> None:
         """Let go of the file; those who wait are woken."""
@@ -144,14 +146,14 @@ class PostgresLog(Log):
         super().__init__(self._rows, vault, catalogue)
 
     @contextmanager
-    def _writing(self) -> Generator[postgres.PostgresRows]:
+    def _writing(self) -> Generator[PostgresRows]:
         with self._datastore.writing(self._rows.lock_table_statements) as connection:
-            yield postgres.PostgresRows(connection)
+            yield PostgresRows(connection)
 
     def _batches(self, after: int, upto: int) -> Iterator[pa.RecordBatch]:
-        if upto - after < postgres.WORTH_A_CONNECTION:
+        if upto - after < bulk.WORTH_A_CONNECTION:
             return super()._batches(after, upto)
-        return postgres.batches(self._url, after, upto)
+        return bulk.from_postgres(self._url, after, upto)
 
     def close(self) -> None:
         """Let go of the connections; those who wait are woken."""

@@ -1,14 +1,13 @@
-"""The log in a SQLite file: the library's recorder with positions that are never used twice, and the rows of a transaction."""
+"""The log in a SQLite file: the library's recorder with positions that are never used twice."""
 
 import sqlite3
 import time
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager, nullcontext
 from threading import Lock
 from typing import Any, Final
 from uuid import UUID
 
-import orjson
 from eventsourcing.persistence import Notification, OperationalError, StoredEvent
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
@@ -19,8 +18,8 @@ from eventsourcing.sqlite import (
     SQLiteTransaction,
 )
 
+from bus.sqlite_tables import MEMBERS, TABLES, head_of, many
 from bus.stamp import Stamp
-from bus.transaction import EventRow, PlaceRow, ReceiptRow
 
 STAMP: Final = Stamp(b"DBLG", 1, "log")
 _READ_SECONDS: Final = 30
@@ -31,42 +30,8 @@ _MOST_READERS: Final = 256
 _CHECKPOINT_PAGES: Final = 4000
 """Pages of the write-ahead log after which a commit also brings it into the file."""
 
-_TABLES: Final = (
-    """
-    CREATE TABLE IF NOT EXISTS stored_events (
-        position INTEGER PRIMARY KEY AUTOINCREMENT,
-        originator_id TEXT NOT NULL,
-        originator_version INTEGER NOT NULL,
-        topic TEXT NOT NULL,
-        state TEXT NOT NULL,
-        UNIQUE (originator_id, originator_version)
-    )
-    """,
-    """
-    CREATE TABLE IF NOT EXISTS receipts (
-        command_id TEXT PRIMARY KEY,
-        fingerprint BLOB NOT NULL,
-        stream_id TEXT NOT NULL,
-        version INTEGER NOT NULL,
-        position INTEGER NOT NULL,
-        events INTEGER NOT NULL
-    ) WITHOUT ROWID
-    """,
-    "CREATE TABLE IF NOT EXISTS claims (kind TEXT, key TEXT, stream_id TEXT NOT NULL, PRIMARY KEY (kind, key)) WITHOUT ROWID",
-    "CREATE TABLE IF NOT EXISTS links (id INTEGER PRIMARY KEY, kind TEXT, key TEXT, stream_id TEXT, UNIQUE (kind, key, stream_id))",
-)
-_MEMBERS: Final = "(SELECT value FROM json_each(?))"
 _LAST: Final = 2**63 - 1
 _SELECT: Final = "SELECT position, originator_id, originator_version, topic, state FROM stored_events"
-_SELECT_RECEIPTS: Final = f"""
-    SELECT command_id, fingerprint, stream_id, version, position, events, (
-        SELECT group_concat(id) FROM (
-            SELECT substr(state, 8, 36) AS id FROM stored_events
-            WHERE position > receipts.position - receipts.events AND position <= receipts.position ORDER BY position
-        )
-    )
-    FROM receipts WHERE command_id IN {_MEMBERS}
-"""
 _INSERT_EVENT: Final = "INSERT INTO stored_events (position, originator_id, originator_version, topic, state) VALUES (?, ?, ?, ?, ?)"
 
 
@@ -143,14 +108,14 @@ class Recorder(SQLiteApplicationRecorder):
 
     def construct_create_table_statements(self) -> list[str]:
         """Events, receipts, claims and links."""
-        return list(_TABLES)
+        return list(TABLES)
 
     def _create_table(self, c: SQLiteCursor) -> None:
         super()._create_table(c)
         STAMP.put(c.sqlite_cursor.connection)
 
     def _insert_events(self, c: SQLiteCursor, stored_events: Sequence[StoredEvent], **_: Any) -> Sequence[int]:
-        head = _head(c.sqlite_cursor)
+        head = head_of(c.sqlite_cursor)
         positions = range(head + 1, head + 1 + len(stored_events))
         c.executemany(
             _INSERT_EVENT,
@@ -179,12 +144,12 @@ class Recorder(SQLiteApplicationRecorder):
         """Events in the order of their positions, from `start` to `stop`."""
         first = 0 if start is None else start if inclusive_of_start else start + 1
         last = _LAST if stop is None else stop
-        chosen = f"AND topic IN {_MEMBERS}" if topics else ""
+        chosen = f"AND topic IN {MEMBERS}" if topics else ""
         sql = (
             "SELECT position, originator_id, originator_version, topic, CAST(state AS BLOB) AS state FROM stored_events "
             f"WHERE position BETWEEN ? AND ? {chosen} ORDER BY position LIMIT ?"
         )
-        parameters = (first, last, *((_many(topics),) if topics else ()), limit)
+        parameters = (first, last, *((many(topics),) if topics else ()), limit)
         with self.datastore.transaction(commit=False) as cursor:
             cursor.execute(sql, parameters)
             return [Notification(self.convert_originator_id(row[1]), row[2], row[3], row[4], id=row[0]) for row in cursor.fetchall()]
@@ -205,64 +170,3 @@ class Recorder(SQLiteApplicationRecorder):
         with self.datastore.get_connection(commit=False) as connection, connection.cursor() as cursor:
             cursor.row_factory = None
             return cursor.execute(sql, parameters).fetchall()
-
-
-class SQLiteRows:
-    """The tables within a writing transaction."""
-
-    def __init__(self, cursor: sqlite3.Cursor) -> None:
-        cursor.row_factory = None
-        self._cursor = cursor
-
-    def head(self) -> int:
-        """The last position, 0 when there is none."""
-        return _head(self._cursor)
-
-    def streams_since(self, position: int) -> Iterable[str]:
-        """The streams with events after `position`."""
-        return (stream for (stream,) in self._select("SELECT DISTINCT originator_id FROM stored_events WHERE position > ?", position))
-
-    def events(self, streams: Sequence[str]) -> Iterable[tuple[str, str, str]]:
-        """Stream, type and state of those streams' events, ordered by version within each stream."""
-        sql = f"SELECT originator_id, topic, state FROM stored_events WHERE originator_id IN {_MEMBERS} ORDER BY originator_id, originator_version"
-        return self._select(sql, _many(streams))
-
-    def versions(self, streams: Sequence[str]) -> Iterable[tuple[str, int]]:
-        """The version of each of those streams that has events."""
-        sql = "SELECT value, (SELECT MAX(originator_version) FROM stored_events WHERE originator_id = value) FROM json_each(?)"
-        return ((stream, version) for stream, version in self._select(sql, _many(streams)) if version is not None)
-
-    def receipts(self, command_ids: Sequence[str]) -> Iterable[tuple[ReceiptRow, Sequence[str]]]:
-        """The receipts of those commands with the ids of their events."""
-        for *row, ids in self._select(_SELECT_RECEIPTS, _many(command_ids)):
-            yield ReceiptRow(*row), ids.split(",") if ids else ()
-
-    def claims(self, kind: str, keys: Sequence[str]) -> Iterable[tuple[str, str]]:
-        """Key and stream of the claims of that kind."""
-        return self._select(f"SELECT key, stream_id FROM claims WHERE kind = ? AND key IN {_MEMBERS}", kind, _many(keys))
-
-    def links(self, kind: str, key: str) -> Iterable[str]:
-        """The streams linked to (kind, key), oldest first."""
-        sql = "SELECT stream_id FROM links WHERE kind = ? AND key = ? ORDER BY id"
-        return (stream for (stream,) in self._select(sql, kind, key))
-
-    def insert(
-        self, events: Sequence[EventRow], receipts: Sequence[ReceiptRow], claims: Sequence[PlaceRow], links: Sequence[PlaceRow]
-    ) -> None:
-        """Insert all; a link that exists is left as it is."""
-        self._cursor.executemany(_INSERT_EVENT, events)
-        self._cursor.executemany("INSERT INTO receipts VALUES (?, ?, ?, ?, ?, ?)", receipts)
-        self._cursor.executemany("INSERT INTO claims VALUES (?, ?, ?)", claims)
-        self._cursor.executemany("INSERT OR IGNORE INTO links (kind, key, stream_id) VALUES (?, ?, ?)", links)
-
-    def _select(self, sql: str, *parameters: object) -> list[Any]:
-        return self._cursor.execute(sql, parameters).fetchall()
-
-
-def _head(cursor: sqlite3.Cursor) -> int:
-    row = cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = 'stored_events'").fetchone()
-    return row[0] if row else 0
-
-
-def _many(values: Sequence[str]) -> str:
-    return orjson.dumps(values).decode()

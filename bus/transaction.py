@@ -2,44 +2,25 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from itertools import accumulate
+from typing import Protocol
 from uuid import UUID
 
-from bus.codec import Codec, KeyRing, Keys
+from bus.codec import Codec, KeyRing, Keys, texts
 from bus.errors import ConcurrencyConflict
 from bus.failures import translated
 from domain.commit import Commit, StoredReceipt
 from domain.envelope import NewEvent
 from domain.event import Event
 
+EventRow = tuple[int, str, int, str, str]
+"""Of `stored_events`: position, stream, version, type, state."""
 
-class EventRow(NamedTuple):
-    """A row of `stored_events`."""
+ReceiptRow = tuple[str, bytes, str, int, int, int]
+"""Of `receipts`: command id, fingerprint, stream, version, position, and how many events lie contiguous up to that position."""
 
-    position: int
-    stream_id: str
-    version: int
-    type: str
-    state: str
-
-
-class ReceiptRow(NamedTuple):
-    """A row of `receipts`; its `events` lie contiguous up to `position`."""
-
-    command_id: str
-    fingerprint: bytes
-    stream_id: str
-    version: int
-    position: int
-    events: int
-
-
-class PlaceRow(NamedTuple):
-    """A row of `claims` or `links`."""
-
-    kind: str
-    key: str
-    stream_id: str
+PlaceRow = tuple[str, str, str]
+"""Of `claims` or `links`: kind, key, stream."""
 
 
 class Rows(Protocol):
@@ -117,14 +98,14 @@ class Transaction:
         with translated():
             found = list(self._rows.receipts(command_ids)) if command_ids else []
         return {
-            row.command_id: StoredReceipt(
-                fingerprint=row.fingerprint,
-                stream_id=UUID(row.stream_id),
-                version=row.version,
-                position=row.position,
+            command_id: StoredReceipt(
+                fingerprint=fingerprint,
+                stream_id=UUID(stream),
+                version=version,
+                position=position,
                 event_ids=tuple(UUID(event_id) for event_id in event_ids),
             )
-            for row, event_ids in found
+            for (command_id, fingerprint, stream, version, position, _), event_ids in found
         }
 
     def claimed(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], UUID]:
@@ -150,12 +131,13 @@ class Transaction:
             self._check_versions(events)
             persons = self._codec.persons(events)
             keys: Keys = self._keys.keys(persons) if persons else {}
-            event_rows, receipt_rows = self._rows_of(commits, keys)
-            claims = [PlaceRow(claim.kind, claim.key, str(claim.stream_id)) for commit in commits for claim in commit.claims]
-            links = [PlaceRow(link.kind, link.key, str(link.stream_id)) for commit in commits for link in commit.links]
+            event_rows = self._event_rows(events, keys)
+            receipt_rows = self._receipt_rows(commits)
+            claims = [(claim.kind, claim.key, str(claim.stream_id)) for commit in commits for claim in commit.claims]
+            links = [(link.kind, link.key, str(link.stream_id)) for commit in commits for link in commit.links]
             self._rows.insert(event_rows, receipt_rows, claims, links)
         self._head += len(event_rows)
-        return [receipt.position for receipt in receipt_rows]
+        return [position for *_, position, _ in receipt_rows]
 
     def _check_versions(self, events: Sequence[NewEvent]) -> None:
         versions = self._versions
@@ -171,16 +153,19 @@ class Transaction:
                 raise ConcurrencyConflict("conflict.version", message)
             versions[event.stream_id] = event.version
 
-    def _rows_of(self, commits: Sequence[Commit], keys: Keys) -> tuple[list[EventRow], list[ReceiptRow]]:
+    def _event_rows(self, events: Sequence[NewEvent], keys: Keys) -> list[EventRow]:
         encode = self._codec.encode
-        position = self._head
-        events: list[EventRow] = []
-        receipts: list[ReceiptRow] = []
-        for commit in commits:
-            about = str(commit.stream_id)
-            for event in commit.events:
-                position += 1
-                stream = about if event.stream_id is commit.stream_id else str(event.stream_id)
-                events.append(EventRow(position, stream, event.version, event.event.type, encode(event, keys)))
-            receipts.append(ReceiptRow(commit.command_id, commit.fingerprint, about, commit.version, position, len(commit.events)))
-        return events, receipts
+        streams = texts([event.stream_id for event in events])
+        return [
+            (position, stream, event.version, event.event.type, encode(event, keys))
+            for position, (stream, event) in enumerate(zip(streams, events, strict=True), self._head + 1)
+        ]
+
+    def _receipt_rows(self, commits: Sequence[Commit]) -> list[ReceiptRow]:
+        streams = texts([commit.stream_id for commit in commits])
+        positions = accumulate((len(commit.events) for commit in commits), initial=self._head)
+        next(positions)
+        return [
+            (commit.command_id, commit.fingerprint, stream, commit.version, position, len(commit.events))
+            for commit, stream, position in zip(commits, streams, positions, strict=True)
+        ]

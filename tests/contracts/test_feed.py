@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 from uuid_utils.compat import uuid7
 
-from bus import bulk, postgres
+from bus import bulk
 from bus.log import Log
 from domain.commit import Commit
 from domain.envelope import StoredEvent
@@ -111,7 +111,7 @@ def test_long_ranges_are_read_the_same_whatever_way_they_take(log: Log, monkeypa
     write(log, *(stream_of(3) for _ in range(4000)), commit(contact(uuid7(), name="Ødegård 東京")))
     short = log.arrow(1000, 12_001).read_all()
     monkeypatch.setattr(bulk, "WORTH_A_PROCESS", 1)
-    monkeypatch.setattr(postgres, "WORTH_A_CONNECTION", 1)
+    monkeypatch.setattr(bulk, "WORTH_A_CONNECTION", 1)
     long = log.arrow(1000, 12_001).read_all()
     assert long == short
     assert long.schema == short.schema
@@ -122,7 +122,7 @@ def test_long_ranges_are_read_the_same_whatever_way_they_take(log: Log, monkeypa
 def test_a_long_range_may_be_left_half_read(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     write(log, *(stream_of(3) for _ in range(10_000)))
     monkeypatch.setattr(bulk, "WORTH_A_PROCESS", 1)
-    monkeypatch.setattr(postgres, "WORTH_A_CONNECTION", 1)
+    monkeypatch.setattr(bulk, "WORTH_A_CONNECTION", 1)
     reader = log.arrow(0, 30_000)
     assert reader.read_next_batch().num_rows > 0
     reader.close()
@@ -133,7 +133,7 @@ def test_a_long_range_may_be_left_half_read(log: Log, monkeypatch: pytest.Monkey
 
 def test_a_long_range_is_read_while_others_write(log: Log, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk, "WORTH_A_PROCESS", 1)
-    monkeypatch.setattr(postgres, "WORTH_A_CONNECTION", 1)
+    monkeypatch.setattr(bulk, "WORTH_A_CONNECTION", 1)
     write(log, stream_of(5000))
     done = Flag()
 
