@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Select, Table, func, select
+from sqlalchemy import Select, Table
 from sqlalchemy.dialects import sqlite
 
-from readmodels.asking import FOLDS, LookupReader, Lookups, LookupSource, Row
+from readmodels.asking import LookupReader, Lookups, LookupSource, Row
 from readmodels.layout import State
 from readmodels.lookups import LookupStore
 
@@ -71,7 +71,7 @@ class SQLiteSnapshot:
 
 
 class SQLiteReader:
-    """Snapshots of the SQLite file at `path`, which writers may change meanwhile."""
+    """Snapshots of the SQLite file at `path`, which writers may change meanwhile; for a fixed set of statements."""
 
     immediate = True
 

@@ -10,13 +10,16 @@
 An amended answer counts with its last score. Answers belong to the period in which they were first given.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from typing import Any, Final
 
-from readmodels.asking import Facts
+from readmodels.asking import Facts, Row
+from readmodels.breakdown import PERIODS, within
+
+FOLDS: Final = ("customers", "surveys")
+"""The facts that are asked."""
 
 
 class Survey(StrEnum):
@@ -80,19 +83,6 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comment:
-    """What somebody said: `comment` is as stored, encrypted under the key of the person it is about."""
-
-    survey_id: str
-    customer_id: str
-    answered_at: datetime
-    score: int
-    agent: str | None
-    category: str | None
-    comment: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Satisfaction:
     """The answer: figures by group in order."""
 
@@ -103,10 +93,6 @@ class Satisfaction:
 
 _GROUPS: Final = {
     By.NOTHING: "NULL",
-    By.WEEK: "strftime({at}, '%G-W%V')",
-    By.MONTH: "strftime({at}, '%Y-%m')",
-    By.QUARTER: "year({at}) || '-Q' || quarter({at})",
-    By.YEAR: "year({at})::VARCHAR",
     By.AGENT: "s.agent",
     By.TEAM: "s.team",
     By.CATEGORY: "s.category",
@@ -131,10 +117,8 @@ _FILTERS: Final = {
 
 _SATISFACTION: Final = """
 WITH chosen AS (
-    SELECT s.*, {sent_group} AS sent_grp, {answered_group} AS answered_grp,
-           ($since IS NULL OR s.sent_at >= $since) AND ($until IS NULL OR s.sent_at < $until) AS sent_then,
-           s.answered_at IS NOT NULL AND ($since IS NULL OR s.answered_at >= $since) AND ($until IS NULL OR s.answered_at < $until) AS answered_then
-    FROM surveys s LEFT JOIN customers c ON c.customer_id = s.customer_id
+    SELECT s.score, s.answered_at, {sent_group} AS sent_grp, {answered_group} AS answered_grp, {sent_then} AS sent_then, {answered_then} AS answered_then
+    FROM surveys s {joins}
     WHERE s.kind = $kind {filters}
 ),
 sent AS (
@@ -146,50 +130,39 @@ answered AS (
 ),
 groups AS (SELECT grp FROM sent UNION SELECT grp FROM answered)
 SELECT g.grp::VARCHAR AS "group", coalesce(s.sent, 0) AS sent, coalesce(s.sent_and_answered, 0) AS sent_and_answered,
-       CASE WHEN s.sent > 0 THEN s.sent_and_answered / s.sent END AS response_rate,
-       coalesce(a.answers, 0) AS answers, a.figure, a.mean, a.scores
+       s.sent_and_answered / s.sent AS response_rate, coalesce(a.answers, 0) AS answers, a.figure, a.mean, a.scores
 FROM groups g
 LEFT JOIN sent s ON s.grp IS NOT DISTINCT FROM g.grp
 LEFT JOIN answered a ON a.grp IS NOT DISTINCT FROM g.grp
 ORDER BY g.grp NULLS LAST
 """
 
-_COMMENTS: Final = """
-SELECT s.survey_id::VARCHAR AS survey_id, s.customer_id::VARCHAR AS customer_id, s.answered_at, s.score, s.agent, s.category, s.comment
-FROM surveys s LEFT JOIN customers c ON c.customer_id = s.customer_id
-WHERE s.kind = $kind AND s.comment IS NOT NULL {filters}
-  AND ($since IS NULL OR s.answered_at >= $since) AND ($until IS NULL OR s.answered_at < $until)
-ORDER BY s.answered_at DESC, s.survey_id LIMIT $most
-"""
-
 
 def satisfaction(facts: Facts, question: Question) -> Satisfaction:
     """The figures of one kind of survey."""
+    about_customers = question.by in (By.SEGMENT, By.TIER) or question.segment is not None
     sql = _SATISFACTION.format(
-        sent_group=_GROUPS[question.by].format(at="s.sent_at"),
-        answered_group=_GROUPS[question.by].format(at="s.answered_at"),
+        sent_group=_group(question.by, "s.sent_at"),
+        answered_group=_group(question.by, "s.answered_at"),
+        sent_then=within("s.sent_at"),
+        answered_then=within("s.answered_at"),
         figure=_FIGURES[question.survey],
-        filters=_filters(question),
+        joins="LEFT JOIN customers c ON c.customer_id = s.customer_id" if about_customers else "",
+        filters="".join(f" AND {_FILTERS[name]}" for name in _given(question)),
     )
-    groups = [_group(question.survey, row) for row in facts.rows(sql, _parameters(question))]
+    parameters = {"kind": question.survey.value, "since": question.since, "until": question.until, **_given(question)}
+    groups = [_row(question.survey, row) for row in facts.rows(sql, parameters)]
     return Satisfaction(survey=question.survey, by=question.by, groups=groups)
 
 
-def comments(facts: Facts, question: Question, *, most: int) -> Sequence[Comment]:
-    """The latest comments on the answers that the question is about, at most `most`."""
-    rows = facts.rows(_COMMENTS.format(filters=_filters(question)), {**_parameters(question), "most": most})
-    return [Comment(**row) for row in rows]
+def _group(by: By, at: str) -> str:
+    return PERIODS[by].format(at=at) if by in PERIODS else _GROUPS[by]
 
 
-def _group(survey: Survey, row: dict[str, Any]) -> Group:
+def _row(survey: Survey, row: Row) -> Group:
     scores = {entry["key"]: entry["value"] for entry in row.pop("scores") or ()}
     return Group(**row, distribution={score: scores.get(score, 0) for score in SCALES[survey]})
 
 
-def _filters(question: Question) -> str:
-    return "".join(f" AND {sql}" for name, sql in _FILTERS.items() if getattr(question, name) is not None)
-
-
-def _parameters(question: Question) -> dict[str, Any]:
-    given = {name: value for name in _FILTERS if (value := getattr(question, name)) is not None}
-    return {"kind": question.survey.value, "since": question.since, "until": question.until, **given}
+def _given(question: Question) -> dict[str, Any]:
+    return {name: value for name in _FILTERS if (value := getattr(question, name)) is not None}

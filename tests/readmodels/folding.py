@@ -15,7 +15,7 @@ from projections.engine import Engine
 from projections.fold import Home
 from projections.homes import FactTables, LookupTables
 from projections.versions import start
-from readmodels.asking import Facts, Lookups, LookupSource, asked
+from readmodels.asking import Facts, LookupReader, Lookups, LookupSource, asked
 from readmodels.facts import FactStore
 from readmodels.lookups import LookupStore
 from readmodels.quick import reader_of
@@ -30,7 +30,8 @@ class Company:
     engines: Sequence[Engine]
     fact_store: FactStore
     lookup_store: LookupStore
-    reader: LookupSource
+    quick: LookupSource
+    """The quickest reader of the lookups."""
 
     def give(self, *orders: Order) -> list[Receipt]:
         """Execute orders that must all be accepted, and fold what they did."""
@@ -62,7 +63,7 @@ class Company:
     @contextmanager
     def lookups(self) -> Iterator[Lookups]:
         """A snapshot of the lookups."""
-        with self.reader.snapshot() as lookups:
+        with LookupReader(self.lookup_store).snapshot() as lookups:
             yield lookups
 
 
