@@ -73,8 +73,8 @@ def feed_routes(books: Books) -> APIRouter:
         """The events after a position, in order, with no gap."""
         head = books.log.head()
         found = books.log.read(page.after, page.limit)
-        last = found[-1].position if found else page.after
-        return _answer({"events": told(books, found), "after": last, "head": max(head, last)})
+        last = found[-1].position if found else 0
+        return _answer({"events": told(books, found), "after": last or page.after, "head": max(head, last)})
 
     @router.get("/v1/streams/{stream_id}", response_model=StreamBody, responses=refusals(404, 422, 503))
     def stream(stream_id: Annotated[UUID, Path(description="A record's id.")]) -> Response:

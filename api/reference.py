@@ -1,4 +1,4 @@
-"""Writes docs/commands.md, the reference of all commands, from the registry: `python -m api.reference`."""
+"""Writes the pages that are made from the code, docs/commands.md and docs/settings.md: `python -m api.reference`."""
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -6,10 +6,20 @@ from pathlib import Path
 from typing import Any, Final
 
 from api.openapi import schema_of
+from api.settings import PREFIX, Settings
 from commands.catalogue import COMMANDS, PAGES
 from commands.registry import RegisteredCommand
 
-PAGE: Final = Path(__file__).parent.parent / "docs" / "commands.md"
+DOCS: Final = Path(__file__).parent.parent / "docs"
+
+SETTINGS_HEAD: Final = """# Settings
+
+How one Daybook is set up: `DAYBOOK_…` environment variables, or lines of a `.env` file in the working folder. An unknown name, or a
+value that cannot be, is refused at the start. Secrets are never printed. This page is written from the code by `python -m api.reference`.
+
+| variable | says | unless given |
+|---|---|---|
+"""
 
 HEAD: Final = """# Commands
 
@@ -29,8 +39,16 @@ where it may be left out, the command makes a new record. **Exact numbers** are 
 """
 
 
-def page() -> str:
-    """The whole page."""
+def settings_page() -> str:
+    """The page of all settings."""
+    return SETTINGS_HEAD + "".join(
+        f"| `{PREFIX}{name.upper()}` | {_cell(field.description or '')} | {'' if field.default is None else f'`{field.default}`'} |\n"
+        for name, field in Settings.model_fields.items()
+    )
+
+
+def commands_page() -> str:
+    """The page of all commands."""
     parts = [HEAD]
     order = {module.__name__: place for place, module in enumerate(PAGES)}
     commands = sorted(COMMANDS.values(), key=lambda command: order[command.handler.__module__])
@@ -108,5 +126,8 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
+PAGES_WRITTEN: Final = {"commands.md": commands_page, "settings.md": settings_page}
+
 if __name__ == "__main__":
-    PAGE.write_text(page(), encoding="utf-8")
+    for name, page in PAGES_WRITTEN.items():
+        (DOCS / name).write_text(page(), encoding="utf-8")

@@ -28,7 +28,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="forbid", frozen=True)
 
-    data: Path = Field(Path("daybook-data"), description="the data folder; made when it is missing")
+    data: Path = Field(Path("data"), description="the data folder; made when it is missing")
     log_url: SecretStr | None = Field(None, description="postgresql://… of the log; without it the log is `log.db` in the data folder")
     lookups_url: SecretStr | None = Field(None, description="postgresql://… of the lookups; without it they are `lookups.db` in the data folder")
     keys_url: SecretStr | None = Field(None, description="postgresql://… of people's keys; without it they are `keys.db` in the data folder")
@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(64 * MEBIBYTE, ge=1024, description="the largest request body, in bytes")
     max_command_bytes: int = Field(MEBIBYTE, ge=1024, description="the largest body of a single command, in bytes")
     max_bulk_commands: int = Field(100_000, ge=1, description="the most commands in one bulk request")
-    max_wait_seconds: float = Field(30.0, gt=0, le=300, description="the longest that `at_least=` and `wait=` may wait")
+    max_wait_seconds: float = Field(30.0, gt=0, le=300, description="the longest that `at_least=` may wait")
     sql_seconds: float = Field(10.0, gt=0, description="the longest that one SQL query may run")
     sql_rows: int = Field(100_000, ge=1, description="the most rows that one SQL query may return")
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, Final, Protocol
 
@@ -13,6 +13,7 @@ from api.folder import Folder, held, server
 from api.problems import PROBLEM, Unavailable
 from api.settings import Settings
 from api.wiring import Daybook, open_daybook
+from projections.build import Progress
 
 PATIENCE: Final = 10.0
 """Seconds that a command waits for another one that works in the same folder."""
@@ -59,11 +60,16 @@ class Local:
     url = "http://daybook"
 
     def __init__(self, daybook: Daybook) -> None:
+        self._daybook = daybook
         self._transport = httpx2.ASGITransport(create_app(daybook))
 
     def send(self, request: httpx2.Request) -> httpx2.Response:
         """The application's answer."""
         return asyncio.run(self._send(request))
+
+    def rebuild(self, folds: Sequence[str] | None, progress: Progress) -> dict[str, Any]:
+        """What `POST /v1/rebuild` does, telling how far it has come."""
+        return {"rebuilt": self._daybook.tables.rebuild(folds, progress), "head": self._daybook.books.log.head()}
 
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
         async with httpx2.AsyncClient(transport=self._transport, timeout=TIMEOUT) as client:
@@ -71,13 +77,16 @@ class Local:
 
 
 @contextmanager
-def calling(settings: Settings) -> Generator[Distant | Local]:
-    """Whoever answers for the data folder: its server, or this process. Raises Unavailable when another command does not let go of it."""
+def calling(settings: Settings, *, progress: Progress | None = None) -> Generator[Distant | Local]:
+    """Whoever answers for the data folder: its server, or this process, which folds what is new first and tells `progress`.
+
+    Raises Unavailable when another command does not let go of the folder.
+    """
     folder = Folder(settings.data)
     with ExitStack() as closing:
         running = _server_or_lock(folder, closing)
         if running is None:
-            yield Local(closing.enter_context(open_daybook(settings)))
+            yield Local(closing.enter_context(open_daybook(settings, progress=progress)))
         else:
             distant = Distant(running)
             closing.callback(distant.close)

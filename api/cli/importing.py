@@ -39,5 +39,5 @@ def command(context: typer.Context, files: Files, mapping: Mapping, refused: Ref
     if not dry_run:
         session.fold()
     if summary.refused:
-        STDERR.print(f"{summary.refused:,} rows were refused; {place} says why", markup=False)
+        STDERR.print(f"{summary.refused:,} {'row was' if summary.refused == 1 else 'rows were'} refused; {place} says why", markup=False)
         raise typer.Exit(summary.exit_code)

@@ -40,7 +40,7 @@ def command(context: typer.Context, file: File, refused: RefusedFile = None) -> 
     print_answer({**told, "refused_file": str(place) if tally.refused else None}, as_json=session.as_json)
     session.fold()
     if tally.refused:
-        STDERR.print(f"{tally.refused:,} lines were refused; {place} says why", markup=False)
+        STDERR.print(f"{tally.refused:,} {'line was' if tally.refused == 1 else 'lines were'} refused; {place} says why", markup=False)
         raise typer.Exit(FAILED)
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from api.cli import asking, importing, ingesting, serving
+from api.cli import asking, asking_sql, doctor, importing, ingesting, rebuilding, serving
 from api.cli.session import Session, failures_told
 from api.settings import load_settings
 
@@ -34,6 +34,10 @@ def begin(context: typer.Context, data: Data = None, *, as_json: AsJson = False)
 program.command("serve")(serving.command)
 program.command("ingest")(ingesting.command)
 program.command("import")(importing.command)
+program.command("sql")(asking_sql.command)
+program.command("rebuild")(rebuilding.rebuild)
+program.command("rollback")(rebuilding.rollback)
+program.command("doctor")(doctor.command)
 program.add_typer(asking.program, name="command")
 
 

@@ -9,6 +9,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 STDOUT: Final = Console(soft_wrap=True)
 STDERR: Final = Console(stderr=True, soft_wrap=True)
@@ -34,15 +35,23 @@ def print_answer(value: Any, *, as_json: bool, title: str = "") -> None:
 
 def print_rows(rows: Sequence[Any], title: str = "", columns: Sequence[str] | None = None) -> None:
     """Print rows (objects or sequences) as a table."""
-    objects = [cast("Mapping[str, Any]", row) if isinstance(row, Mapping) else {"value": row} for row in rows]
-    names = columns or list(dict.fromkeys(name for row in objects for name in row))
+    names, cells = _cells(rows, columns)
     table = Table(title=title or None, title_justify="left", header_style="bold", expand=False)
-    for name in names:
-        numeric = all(isinstance(row.get(name), int | float | Decimal | None) for row in objects)
-        table.add_column(name.replace("_", " "), justify="right" if numeric else "left", overflow="fold")
-    for row in objects:
-        table.add_row(*(_text(row.get(name)) for name in names))
-    STDOUT.print(table if names else f"{title}: nothing".removeprefix(": "), markup=False)
+    for place, name in enumerate(names):
+        numeric = all(isinstance(row[place], int | float | Decimal | None) for row in cells)
+        table.add_column(Text(name.replace("_", " ")), justify="right" if numeric else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(Text(_text(cell)) for cell in row))
+    STDOUT.print(table if names else Text(f"{title}: nothing".removeprefix(": ")))
+
+
+def _cells(rows: Sequence[Any], columns: Sequence[str] | None) -> tuple[Sequence[str], list[Sequence[Any]]]:
+    """The columns' names and the rows' cells; rows are sequences in the order of `columns`, or objects."""
+    if columns is not None:
+        return columns, [cast("Sequence[Any]", row) for row in rows]
+    objects = [cast("Mapping[str, Any]", row) if isinstance(row, Mapping) else {"value": row} for row in rows]
+    names = list(dict.fromkeys(name for row in objects for name in row))
+    return names, [[row.get(name) for name in names] for row in objects]
 
 
 def _print_object(value: Mapping[str, Any], title: str) -> None:
@@ -53,7 +62,7 @@ def _print_object(value: Mapping[str, Any], title: str) -> None:
         table.add_column(style="bold")
         table.add_column(overflow="fold")
         for name, item in plain.items():
-            table.add_row(name.replace("_", " "), _text(item))
+            table.add_row(name.replace("_", " "), Text(_text(item)))
         STDOUT.print(table)
     for name, rows in lists.items():
         print_rows(rows, name.replace("_", " "))
@@ -71,6 +80,8 @@ def _text(value: Any) -> str:
             return "yes" if value else "no"
         case int():
             return f"{value:,}"
+        case float():
+            return f"{value:,.2f}"
         case Mapping() | list():
             return orjson.dumps(value, default=str).decode()
         case _:

@@ -9,8 +9,8 @@ from typing import Any, Final
 import httpx2
 import typer
 
-from api.cli.caller import Refused, ask, calling
-from api.cli.output import print_answer, print_problem
+from api.cli.caller import Distant, Local, Refused, ask, calling
+from api.cli.output import print_answer, print_problem, progress
 from api.problems import describe
 from api.settings import Settings
 from domain.errors import DaybookError
@@ -26,17 +26,35 @@ class Session:
     settings: Settings
     as_json: bool
 
+    @contextmanager
+    def calling(self) -> Generator[Distant | Local]:
+        """Whoever answers for the data folder; where that is this process, it folds what is new first, and shows it."""
+        with progress(unit="events", hidden=self.as_json) as bar, calling(self.settings, progress=folding(bar)) as caller:
+            yield caller
+
     def ask(self, method: str, path: str, **request: Any) -> httpx2.Response:
         """The answer of whoever answers for the data folder. Raises Refused or Unavailable."""
-        with calling(self.settings) as caller:
+        with self.calling() as caller:
             return ask(caller, method, path, **request)
 
     def fold(self) -> None:
         """Bring the read models up to date, where no server does."""
+        with self.calling():
+            return
 
     def show(self, path: str, parameters: Mapping[str, Any], title: str = "") -> None:
         """Ask for something and print it."""
         print_answer(self.ask("GET", path, parameters=parameters).json(), as_json=self.as_json, title=title)
+
+
+def folding(bar: Any, description: str = "folding") -> Any:
+    """Tells a progress bar how many events are folded; it begins to be seen with the first that are."""
+    task = bar.add_task(description, total=None, note="", visible=False)
+
+    def folded(done: int, all_of: int) -> None:
+        bar.update(task, completed=done, total=all_of, visible=True)
+
+    return folded
 
 
 def session_of(context: typer.Context) -> Session:
