@@ -10,6 +10,7 @@ from starlette.types import Receive, Scope, Send
 from api.asking import JSON, asked, content_type, decoded, has_fraction, headers_of, parameters_of, read_body, refuse, respond
 from api.problems import describe
 from commands.catalogue import COMMANDS
+from commands.command import Command
 from commands.errors import InvalidCommand, UnknownCommand
 from commands.order import Order, Outcome, Receipt, Refusal
 from commands.registry import RegisteredCommand
@@ -56,10 +57,11 @@ class CommandDoor:
         headers = headers_of(scope)
         content_type(headers, JSON)
         about = asked(headers, parameters_of(scope, PARAMETERS))
-        data = shaped(registered, await read_body(receive, self._largest))
+        data, command = shaped(registered, await read_body(receive, self._largest))
         return Order(
             name=name,
             data=data,
+            command=command,
             actor=ACTOR,
             source=SOURCE,
             command_id=about.command_id,
@@ -70,17 +72,17 @@ class CommandDoor:
         )
 
 
-def shaped(registered: RegisteredCommand, body: bytes) -> Mapping[str, Any]:
-    """A command's data as JSON, which keeps exactly to the published schema. Raises MalformedBody or InvalidCommand."""
+def shaped(registered: RegisteredCommand, body: bytes) -> tuple[Mapping[str, Any], Command]:
+    """A command's data as JSON, which keeps exactly to the published schema, and the command. Raises MalformedBody or InvalidCommand."""
     data = decoded(body)
     fractions = list(_fractions(data, ())) if has_fraction(body) else ()
     if fractions:
         raise InvalidCommand(f"{registered.name} has the wrong shape", [{"loc": place, "msg": EXACT} for place in fractions])
     try:
-        registered.model.model_validate_json(orjson.dumps(data), strict=True)
+        command = registered.model.model_validate_json(orjson.dumps(data), strict=True)
     except ValidationError as error:
         raise misshapen(registered.name, error) from None
-    return cast("Mapping[str, Any]", data)
+    return cast("Mapping[str, Any]", data), command
 
 
 def _fractions(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:

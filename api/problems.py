@@ -168,5 +168,10 @@ async def _on_http(_: Request, error: Exception) -> Response:
 
 
 async def _on_fault(request: Request, error: Exception) -> Response:
-    detail = f"Daybook failed at {request.method} {request.url.path} ({type(error).__name__}); its log says more"
-    return answer(problem(HTTPStatus.INTERNAL_SERVER_ERROR, "daybook.fault", detail))
+    return answer(fault(request.method, request.url.path, error))
+
+
+def fault(method: str, path: str, error: Exception) -> dict[str, Any]:
+    """The problem document for what should not have happened."""
+    detail = f"Daybook failed at {method} {path} ({type(error).__name__}); its log says more"
+    return problem(HTTPStatus.INTERNAL_SERVER_ERROR, "daybook.fault", detail)

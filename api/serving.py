@@ -9,7 +9,7 @@ from typing import Final
 
 import uvicorn
 
-from api.app import create_app
+from api.app import create_server
 from api.folder import Folder, announced, held
 from api.problems import Unavailable
 from api.settings import InvalidSettings, Settings, is_loopback
@@ -31,7 +31,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
     with held(folder, patience=PATIENCE), _bound(settings) as listener, open_daybook(settings, follow=True) as daybook:
         url = f"http://{settings.host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
-            create_app(daybook),
+            create_server(daybook),
             log_level="warning",
             access_log=False,
             server_header=False,

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import orjson
 
+from commands.command import Command
 from domain.errors import DaybookError
 
 
@@ -20,6 +21,8 @@ class Order:
     data: Mapping[str, Any]
     actor: str
     source: str
+    command: Command | None = None
+    """What `data` was found to say, where a door has looked already."""
     command_id: str | None = None
     occurred_at: datetime | None = None
     report: bool = False

@@ -57,7 +57,7 @@ def parse(order: Order) -> Message | Refusal:
     if registered is None:
         return Refusal(order.command_id, UnknownCommand(order.name))
     try:
-        return Message(order, registered, registered.model.model_validate(order.data))
+        return Message(order, registered, order.command or registered.model.model_validate(order.data))
     except ValidationError as error:
         return Refusal(order.command_id, misshapen(order.name, error))
 
