@@ -42,15 +42,22 @@ class Writing(SQLiteTransaction):
         cursor = self.connection.cursor()
         give_up_at = time.monotonic() + _WRITE_SECONDS
         cursor.execute("PRAGMA busy_timeout = 0")
-        while True:
-            try:
-                cursor.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up_at:
-                    raise OperationalError(error) from error
+        try:
+            while not self._begun(cursor, last=time.monotonic() > give_up_at):
                 time.sleep(_WRITE_EVERY)
-            else:
-                return cursor
+        finally:
+            cursor.execute(f"PRAGMA busy_timeout = {1000 * _READ_SECONDS}")
+        return cursor
+
+    @staticmethod
+    def _begun(cursor: SQLiteCursor, *, last: bool) -> bool:
+        try:
+            cursor.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if last or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise OperationalError(error) from error
+            return False
+        return True
 
 
 class Connection(SQLiteConnection):

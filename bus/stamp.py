@@ -25,9 +25,7 @@ class Stamp:
     def check(self, connection: sqlite3.Connection) -> None:
         """Raises ForeignLog unless the file is empty or ours, in this version or an older one."""
         try:
-            letters = _number(connection, "PRAGMA application_id").to_bytes(4, "big", signed=True)
-            version = _number(connection, "PRAGMA user_version")
-            tables = _number(connection, "SELECT count(*) FROM sqlite_master")
+            letters, version, tables = _header(connection)
         except sqlite3.DatabaseError as error:
             if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB:
                 raise ForeignLog("log.foreign", f"this file is no {self.what}, nor any SQLite database") from error
@@ -43,5 +41,12 @@ class Stamp:
         connection.execute(f"PRAGMA user_version = {self.version}")
 
 
-def _number(connection: sqlite3.Connection, question: str) -> int:
-    return int(connection.execute(question).fetchone()[0])
+def _header(connection: sqlite3.Connection) -> tuple[bytes, int, int]:
+    """The four letters, the version and the number of tables, all of one moment: another process may be beginning the file."""
+    connection.execute("BEGIN")
+    try:
+        questions = ("PRAGMA application_id", "PRAGMA user_version", "SELECT count(*) FROM sqlite_master")
+        letters, version, tables = (int(connection.execute(question).fetchone()[0]) for question in questions)
+    finally:
+        connection.execute("ROLLBACK")
+    return letters.to_bytes(4, "big", signed=True), version, tables

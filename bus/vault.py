@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import mkstemp
 from threading import RLock
 from typing import Final, Protocol
 from uuid import UUID
@@ -59,13 +60,28 @@ class KeyStore(Protocol):
 
 def master_key(path: Path) -> bytes:
     """The key in the file at `path`; made with fresh randomness, readable by its owner only, when there is no such file."""
-    with suppress(FileExistsError):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    if not path.exists():
+        _make_master_key(path)
+    return master_key_of(path.read_text())
+
+
+def _make_master_key(path: Path) -> None:
+    """Appears whole under its name or not at all, however many make it at once; the first one counts."""
+    descriptor, draft = mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    try:
         with os.fdopen(descriptor, "w") as file:
             file.write(os.urandom(KEY_BYTES).hex() + "\n")
             file.flush()
             os.fsync(file.fileno())
-    return master_key_of(path.read_text())
+        with suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        Path(draft).unlink()
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
 
 
 def master_key_of(text: str) -> bytes:

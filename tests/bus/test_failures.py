@@ -10,7 +10,7 @@ import psycopg
 import pytest
 from uuid_utils.compat import uuid7
 
-from bus import postgres, sqlite
+from bus import bulk, postgres, sqlite
 from bus.errors import ForeignLog, LogUnavailable
 from bus.keystore import open_vault
 from bus.log import PostgresLog, SQLiteLog, open_log
@@ -89,6 +89,14 @@ def test_a_file_that_is_no_log_is_left_alone(tmp_path: Path, vault: Vault) -> No
             open_log(path, vault)
         assert refusal.value.code == "log.foreign"
         assert path.read_bytes() == before
+
+
+def test_a_log_that_cannot_be_read_in_bulk_says_so(tmp_path: Path) -> None:
+    with pytest.raises(LogUnavailable) as refusal:
+        list(bulk.from_sqlite(str(tmp_path / "nowhere" / "log.db"), 0, 10))
+    assert refusal.value.code == "log.unavailable"
+    with pytest.raises(LogUnavailable):
+        list(bulk.from_postgres("postgresql://127.0.0.1:1/nothing", 0, 10))
 
 
 def test_a_log_of_a_newer_daybook_is_left_alone(tmp_path: Path, vault: Vault) -> None:

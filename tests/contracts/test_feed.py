@@ -16,6 +16,7 @@ from uuid_utils.compat import uuid7
 
 from bus import bulk
 from bus.log import Log
+from bus.vault import master_key
 from domain.commit import Commit
 from domain.envelope import StoredEvent
 from tests.contracts.commits import NOON, commit, contact, renamed, stream_of
@@ -211,6 +212,15 @@ def test_tailing_under_sixteen_writers_skips_nothing_and_repeats_nothing(storage
             whole(events)
             assert len(events) == len(ids) >= total
             assert {event.id for event in events} == ids
+
+
+def test_many_may_begin_a_log_at_the_same_time(storage: Storage) -> None:
+    master_key(storage.master)
+    with ThreadPoolExecutor(8) as pool:
+        logs = list(pool.map(lambda _: storage.open(), range(8)))
+    for log in logs:
+        write(log, stream_of(1))
+    assert [log.head() for log in logs] == [8] * 8
 
 
 def test_two_processes_append_to_one_log(storage: Storage, root: Path) -> None:

@@ -149,6 +149,12 @@ def test_the_master_keys_file_is_its_owners_alone_and_made_once(tmp_path: Path) 
     assert master_key(path) == key == master_key_of(path.read_text())
 
 
+def test_a_master_key_that_many_make_at_once_is_one(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        assert len(set(pool.map(lambda _: master_key(tmp_path / "master.key"), range(64)))) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["master.key"]
+
+
 @pytest.mark.parametrize("text", ["", "abc", "zz" * 32, "00" * 31])
 def test_what_is_no_master_key_is_refused(text: str) -> None:
     with pytest.raises(WrongMasterKey) as refusal:
