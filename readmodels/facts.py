@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,13 @@ NATIVE: Final[Mapping[Kind, str]] = {
 """How DuckDB has the kinds of cells; instants are in UTC."""
 
 BATCH_ROWS: Final = 10_000
+
+_REGISTER: Final = """
+    CREATE TABLE IF NOT EXISTS folds (
+        fold VARCHAR NOT NULL, number BIGINT NOT NULL, state VARCHAR NOT NULL, fingerprint VARCHAR NOT NULL, position BIGINT NOT NULL,
+        error_position BIGINT, error VARCHAR
+    )
+"""
 
 
 class FactsInUse(DaybookError):
@@ -60,29 +67,43 @@ class FactStore:
             config["temp_directory"] = f"{path}.tmp"
         if threads is not None:
             config["threads"] = threads
-        self._connection = _open(path, config)
+        self._path = path
+        self._config = config
+        self._closed = False
+        self._opening = threading.Lock()
         self._writing = threading.RLock()
-        for statement in (
-            "SET TimeZone = 'UTC'",
-            "CREATE TABLE IF NOT EXISTS folds (fold VARCHAR NOT NULL, number BIGINT NOT NULL, state VARCHAR NOT NULL, "
-            "fingerprint VARCHAR NOT NULL, position BIGINT NOT NULL, error_position BIGINT, error VARCHAR)",
-            "SET python_enable_replacements = false",
-            "SET enable_external_access = false",
-            "SET lock_configuration = true",
-        ):
-            with suppress(duckdb.InvalidInputException):  # the settings are locked already when this process opened the file before
-                self._connection.execute(statement)
+        self._connection = _opened(path, config)
 
     def close(self) -> None:
         """Write everything into the file and let go of it."""
+        self._closed = True
         self._connection.close()
 
+    def _begun(self, statement: str) -> duckdb.DuckDBPyConnection:
+        """A connection that has done `statement`.
+
+        DuckDB gives a database up for good when the disk is full while it brings its write-ahead log into the file, though
+        everything committed is safe. The file is then opened anew; that comes to nothing as long as others still read by the
+        old one, and there is no room yet.
+        """
+        with self._opening:
+            try:
+                return _connected(self._connection, statement)
+            except (duckdb.FatalException, duckdb.ConnectionException):
+                if self._path is None or self._closed:
+                    raise
+            self._connection.close()
+            try:
+                self._connection = _opened(self._path, self._config)
+                return _connected(self._connection, statement)
+            except duckdb.FatalException as error:
+                raise duckdb.IOException(str(error)) from error
+
     @contextmanager
-    def cursor(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def cursor(self) -> Generator[duckdb.DuckDBPyConnection]:
         """A read-only transaction of its own: all its queries see the same state."""
-        cursor = self._connection.cursor()
+        cursor = self._begun("BEGIN TRANSACTION READ ONLY")
         try:
-            cursor.execute("BEGIN TRANSACTION READ ONLY")
             yield cursor
             cursor.execute("COMMIT")
         finally:
@@ -114,27 +135,58 @@ class FactStore:
                 clock.cancel()
 
     @contextmanager
-    def writing(self) -> Iterator["FactWriter"]:
-        """Become the only writer; leaving the context commits, an exception rolls back."""
+    def writing(self) -> Generator["FactWriter"]:
+        """Become the only writer; leaving the context commits, an exception rolls back.
+
+        Raises Moved when another one has written meanwhile, duckdb.IOException when nothing can be written now.
+        """
         with self._writing:
-            cursor = self._connection.cursor()
+            cursor = self._begun("BEGIN TRANSACTION")
             try:
-                cursor.execute("BEGIN TRANSACTION")
                 yield FactWriter(cursor)
                 cursor.execute("COMMIT")
             except duckdb.TransactionException as error:
-                raise Moved(str(error)) from error
+                if "conflict" in str(error).lower():
+                    raise Moved(str(error)) from error
+                raise duckdb.IOException(str(error)) from error
+            except duckdb.FatalException as error:
+                raise duckdb.IOException(str(error)) from error
             finally:
                 cursor.close()
 
     def scratch(self) -> duckdb.DuckDBPyConnection:
         """A connection for temporary tables; they vanish when it is closed."""
-        return self._connection.cursor()
+        return self._begun("SELECT 1")
 
     def versions(self) -> list[Version]:
         """Every version of every table."""
         with self.cursor() as cursor:
             return FactWriter(cursor).versions()
+
+
+def _connected(connection: duckdb.DuckDBPyConnection, statement: str) -> duckdb.DuckDBPyConnection:
+    cursor = connection.cursor()
+    try:
+        cursor.execute(statement)
+    except BaseException:
+        cursor.close()
+        raise
+    return cursor
+
+
+def _opened(path: Path | None, config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
+    """The database, made ready: with the register of versions, and shut off from files and the network."""
+    connection = _open(path, config)
+    for statement in (
+        "SET TimeZone = 'UTC'",
+        _REGISTER,
+        "SET python_enable_replacements = false",
+        "SET enable_external_access = false",
+        "SET lock_configuration = true",
+    ):
+        with suppress(duckdb.InvalidInputException):  # the settings are locked already when this process opened the file before
+            connection.execute(statement)
+    return connection
 
 
 def _open(path: Path | None, config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
@@ -209,7 +261,7 @@ class FactWriter:
         """Move a version on from the position that we read. Raises Moved when it is not there any more."""
         same = "fold = ? AND number = ? AND position = ? AND error IS NULL"
         values = [position, version.fold, version.number, version.position]
-        changed = self.connection.execute(f"UPDATE folds SET position = ? WHERE {same}", values).fetchone()  # noqa: S608 - constant
+        changed = self.connection.execute(f"UPDATE folds SET position = ? WHERE {same}", values).fetchone()
         if changed is None or changed[0] != 1:
             raise Moved(version.fold)
 
@@ -221,4 +273,4 @@ class FactWriter:
     def resume(self, fold: str, number: int) -> None:
         """Forget a version's failure, so that it is tried again."""
         one = "WHERE fold = ? AND number = ?"
-        self.connection.execute(f"UPDATE folds SET error_position = NULL, error = NULL {one}", [fold, number])  # noqa: S608 - constant
+        self.connection.execute(f"UPDATE folds SET error_position = NULL, error = NULL {one}", [fold, number])

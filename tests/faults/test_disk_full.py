@@ -1,9 +1,10 @@
 """The disk is full, or files may not grow: nothing is acknowledged that is not durable, callers are told so, and when there is room again all goes on."""
 
-import os
+import json
 import resource
 import shutil
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,10 +13,23 @@ import pytest
 
 from tests.faults import history, readmodels
 from tests.faults.clients import Crowd, Ledger, talking
-from tests.faults.commands import ROOT
+from tests.faults.disk import Disk, NoDisk, fill, small_disk
+from tests.faults.files import write_stories
 from tests.faults.server import Server
 
 FILES = ("log.db", "log.db-wal")
+NDJSON = {"Content-Type": "application/x-ndjson"}
+JSON = {"Content-Type": "application/json"}
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """A disk of 64 MB."""
+    try:
+        with small_disk(tmp_path / "disk", 64) as made:
+            yield made
+    except NoDisk:
+        pytest.skip("this system lets nobody mount a file system, not even for themselves alone")
 
 
 def wait_for_refusals(ledger: Ledger, more: int) -> None:
@@ -72,40 +86,47 @@ def test_when_files_may_not_grow_nothing_false_is_acknowledged_and_later_all_goe
     check(data_folder, ledger)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[tuple[int, Path]]:
-    """A file system of 24 MB in a world of its own: the process that keeps it, and where it lies for that one."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    script = f'mount -t tmpfs -o size=24m tmpfs "{place}" && echo mounted && exec sleep 3600'
-    keeper = subprocess.Popen(
-        ["unshare", "--mount", "--map-root-user", "sh", "-c", script], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-    assert keeper.stdout is not None
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+def test_a_rebuild_that_finds_no_room_fails_and_what_serves_is_kept_up_to_date_later(tmp_path: Path, disk: Disk) -> None:
+    server = Server(disk.place / "data", prefix=disk.enter, said=tmp_path / "said.txt")
+    stories = write_stories(tmp_path / "stories.ndjson", 700, name="stories").read_bytes()
     try:
-        if keeper.stdout.readline() != b"mounted\n":
-            pytest.skip("this system lets nobody but root mount a file system, not even for themselves")
-        yield keeper.pid, place
+        server.started()
+        assert server.ask("POST", "/v1/commands", ingestible(stories), NDJSON)[0] == 200
+        readmodels.caught_up(server)
+        fill(disk.seen / "filler", leaving=500_000)
+        status, problem = server.ask("POST", "/v1/rebuild", b"{}", JSON)
+        assert status in (500, 503, 507), problem
+        (disk.seen / "filler").unlink()
+        assert server.ask("POST", "/v1/commands", ingestible(stories.replace(b"stories", b"more")), NDJSON)[0] == 200
+        readmodels.caught_up(server)
+        status, problem = server.ask("POST", "/v1/rebuild", b"{}", JSON)
+        assert status == 200, problem
+        assert server.stop() == 0
     finally:
-        keeper.kill()
-        keeper.wait()
-        keeper.stdout.close()
+        server.kill()
+    shutil.copytree(disk.seen / "data", tmp_path / "data")
+    assert not readmodels.differences(tmp_path / "data")
+
+
+def ingestible(lines: bytes) -> bytes:
+    """The lines that a server takes as well: those that report nothing, and are JSON."""
+    return b"".join(line for line in lines.splitlines(keepends=True) if b'"report"' not in line and line.endswith(b"}\n"))
 
 
 @pytest.mark.alone
 @pytest.mark.timeout(600)
-def test_when_the_disk_is_full_nothing_false_is_acknowledged_and_later_all_goes_on(tmp_path: Path, small_disk: tuple[int, Path]) -> None:
-    keeper, place = small_disk
-    enter = ("nsenter", "--mount", "--user", "--preserve-credentials", f"--wd={ROOT}", "--target", str(keeper))
-    server = Server(place / "data", prefix=enter, said=tmp_path / "said.txt").started()
-    seen = Path(f"/proc/{keeper}/root") / place.relative_to("/")
+def test_when_the_disk_is_full_nothing_false_is_acknowledged_and_later_all_goes_on(tmp_path: Path, disk: Disk) -> None:
+    server = Server(disk.place / "data", prefix=disk.enter, said=tmp_path / "said.txt")
     crowd = Crowd(server.port, 8, seed=6)
     try:
+        server.started()
         with talking(crowd) as ledger:
             wait_for_receipts(ledger, 200)
-            fill(seen / "filler")
+            fill(disk.seen / "filler")
             wait_for_refusals(ledger, 40)
-            (seen / "filler").unlink()
+            (disk.seen / "filler").unlink()
             wait_for_receipts(ledger, 200)
         readmodels.caught_up(server)
         assert not history.asked_again(server, ledger)
@@ -114,19 +135,19 @@ def test_when_the_disk_is_full_nothing_false_is_acknowledged_and_later_all_goes_
         server.kill()
     assert set(ledger.unavailable) <= {"log.unavailable", "log.full", "keys.unavailable"}
     assert "log.full" in ledger.unavailable
-    shutil.copytree(seen / "data", tmp_path / "data")
+    shutil.copytree(disk.seen / "data", tmp_path / "data")
     check(tmp_path / "data", ledger)
 
 
-def fill(file: Path) -> None:
-    """Write until there is no room left."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT)
-    try:
-        for size in (1 << 16, 1 << 10, 1):
-            try:
-                while True:
-                    os.write(descriptor, b"x" * size)
-            except OSError:
-                continue
-    finally:
-        os.close(descriptor)
+@pytest.mark.alone
+def test_the_fact_store_goes_on_when_there_is_room_again(disk: Disk) -> None:
+    program = Path(__file__).with_name("facts_on_a_full_disk.py")
+    done = subprocess.run([*disk.enter, sys.executable, str(program), str(disk.place)], capture_output=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    told = json.loads(done.stdout)
+    assert told["no room"] == ["outage"] * 3
+    assert told["room"] == ["done"] * 2
+    assert set(told["little room"]) == {"done", "outage"}
+    assert told["room again"] == ["done"] * 3
+    assert told["equal"]
+    assert told["kept"]
