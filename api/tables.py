@@ -8,6 +8,7 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, Final
 
+from api.problems import Unavailable
 from domain.errors import NotFound, RuleViolation
 from projections import versions
 from projections.build import Progress
@@ -24,6 +25,9 @@ log = logging.getLogger(__name__)
 
 GATHER: Final[Mapping[Home, float]] = {Home.LOOKUPS: 0.0, Home.FACTS: 0.25}
 """Seconds that events gather before a batch: a lookup is wanted at once, facts are quicker in larger batches."""
+
+OUTAGES: Final = (*LookupTables.outages, *FactTables.outages)
+"""What the stores raise when they cannot be written, whoever asks."""
 
 
 @dataclass(slots=True)
@@ -64,7 +68,8 @@ class Tables:
     def rebuild(self, folds: Sequence[str] | None = None, progress: Progress | None = None) -> list[str]:
         """Fold the named folds (all, unless said) from the beginning beside what serves, and switch over; their names.
 
-        Raises NotFound `fold.unknown`, RuleViolation `rebuild.running`, or BuildFailed when what serves goes on serving.
+        Raises NotFound `fold.unknown` or RuleViolation `rebuild.running`; BuildFailed, or Unavailable `readmodels.unavailable` when
+        nothing can be written (the disk is full), and then what serves goes on serving.
         """
         known = {name for engine in self.engines.values() for name in engine.plans}
         names = list(dict.fromkeys(folds)) if folds else sorted(known)
@@ -75,6 +80,9 @@ class Tables:
             raise RuleViolation("rebuild.running", "folds are being rebuilt now; wait for that to end")
         try:
             versions.build(self.feed, self._engines_of(names), self._noting(progress))
+        except OUTAGES as error:
+            message = f"the read models cannot be written now, so those that serve go on serving ({str(error).splitlines()[0]})"
+            raise Unavailable("readmodels.unavailable", message) from error
         finally:
             self.building = None
             self._build.release()
