@@ -52,7 +52,7 @@ def plain(value: Decimal) -> str:
 
 def texts(ids: Sequence[UUID]) -> list[str]:
     """Ids as text of 36 characters; all at once is several times faster than one by one."""
-    return orjson.loads(orjson.dumps(ids, str))
+    return orjson.loads(orjson.dumps(list(ids), str))
 
 
 def _quick(value: datetime) -> datetime | str:

@@ -83,7 +83,7 @@ class Transaction:
 
     def load(self, stream_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[tuple[Event, datetime]]]:
         """Each stream's events in order with their occurred_at. Raises UnknownEventType or CorruptHistory."""
-        asked = {str(stream_id): stream_id for stream_id in stream_ids}
+        asked = dict(zip(texts(stream_ids), stream_ids, strict=True))
         streams: dict[UUID, list[tuple[Event, datetime]]] = {}
         with translated():
             rows = self._rows.events(list(asked)) if asked else ()
@@ -143,8 +143,9 @@ class Transaction:
         versions = self._versions
         unseen = {event.stream_id for event in events if event.version > 1 and event.stream_id not in versions}
         if unseen:
-            known = {UUID(stream): version for stream, version in self._rows.versions([str(stream_id) for stream_id in unseen])}
-            versions.update({stream_id: known.get(stream_id, 0) for stream_id in unseen})
+            asked = dict(zip(texts([*unseen]), unseen, strict=True))
+            versions.update(dict.fromkeys(unseen, 0))
+            versions.update({asked[stream]: version for stream, version in self._rows.versions([*asked])})
         for event in events:
             # A first event needs no look-up: were the stream there already, the table's own uniqueness would refuse it.
             before = versions.get(event.stream_id, 0)
