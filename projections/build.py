@@ -26,7 +26,11 @@ ROWS_AT_ONCE: Final = 2_000_000
 
 
 class BuildFailed(DaybookError):
-    """A fold cannot be folded from the beginning; what serves goes on serving."""
+    """A fold cannot be folded from the beginning; what serves goes on serving. `fold` is None when it is not known which."""
+
+    def __init__(self, fold: str | None, message: str) -> None:
+        super().__init__("fold.failed", message)
+        self.fold = fold
 
 
 @dataclass(slots=True)
@@ -87,11 +91,12 @@ class Builder:
         return drafts
 
     def discard(self, drafts: Iterable[Draft]) -> None:
-        """Drop the new versions of these drafts."""
+        """Drop the new versions of these drafts, but for those that serve already."""
         for draft in drafts:
             for home, version in draft.versions.items():
                 with draft.engines[home].tables.writing() as writer:
-                    writer.drop(version.fold, version.number)
+                    if any(v.fold == version.fold and v.number == version.number and v.state is State.BUILDING for v in writer.versions()):
+                        writer.drop(version.fold, version.number)
 
     def _create(self, draft: Draft) -> None:
         for home, engine in draft.engines.items():
@@ -132,9 +137,9 @@ class Builder:
                     evaluate(draft.plan, events)
                 except Poison as poison:
                     message = f"{draft.plan.name} fails on the event at position {poison.position}: {poison.message}"
-                    raise BuildFailed("fold.failed", message) from poison
+                    raise BuildFailed(draft.plan.name, message) from poison
             after = events[-1].position
-        raise BuildFailed("fold.failed", f"the events after position {after} cannot be folded: {error}") from error
+        raise BuildFailed(None, f"the events up to position {upto} cannot be folded: {error}") from error
 
     def _finish(self, scratch: duckdb.DuckDBPyConnection, draft: Draft, upto: int) -> None:
         if draft.rows:
@@ -146,7 +151,7 @@ class Builder:
             with engine.tables.writing() as writer:
                 writer.index(draft.plan.layout_in(home), draft.versions[home].number)
                 if upto:
-                    writer.advance(draft.versions[home], upto)
+                    writer.advance([draft.versions[home]], upto)
             draft.versions[home] = replace(draft.versions[home], position=upto)
 
     def _combined(self, draft: Draft) -> Iterator[str]:
@@ -177,7 +182,8 @@ class Builder:
                 versions = {version.number: version for version in writer.versions() if version.fold == plan.name}
                 new = versions.get(number)
                 if new is None or new.error:
-                    raise BuildFailed("fold.failed", f"{plan.name}: {new.error if new else 'the new version was dropped by another process'}")
+                    why = f"position {new.error_position}: {new.error}" if new else "the new version was dropped by another process"
+                    raise BuildFailed(plan.name, f"{plan.name} cannot be built: {why}")
                 if any(old.state is State.SERVING and old.position > new.position for old in versions.values()):
                     return False
                 writer.serve(plan.layout_in(engine.tables.home), number)

@@ -133,26 +133,28 @@ class Engine:
         """
         try:
             with self.tables.writing() as writer:
-                for target in group:
-                    self._apply_one(writer, target, events, upto)
+                reached = [target.version for target in group if self._apply_one(writer, target, events)]
+                if reached and upto != reached[0].position:
+                    writer.advance(reached, upto)
         except (Moved, *self.tables.outages):
             raise
         except Exception as error:
             self._find_culprit(group, events, upto, error)
 
-    def _apply_one(self, writer: Writer, target: Target, events: Sequence[StoredEvent], upto: int) -> None:
-        poison: Poison | None = None
+    def _apply_one(self, writer: Writer, target: Target, events: Sequence[StoredEvent]) -> bool:
+        """Put what the events say into one table; False when its fold failed on one, and was left before it and stopped."""
+        version = target.version
         try:
             rows = evaluate(target.plan, events)
-        except Poison as error:
-            poison = error
-            events = [event for event in events if event.position < error.position]
-            rows, upto = evaluate(target.plan, events), error.position - 1
-        self.tables.put(writer, target.plan, target.version.number, rows)
-        if upto != target.version.position:
-            writer.advance(target.version, upto)
-        if poison:
-            writer.stop(target.version, poison.position, poison.message)
+        except Poison as poison:
+            good = [event for event in events if event.position < poison.position]
+            self.tables.put(writer, target.plan, version.number, evaluate(target.plan, good))
+            if poison.position - 1 != version.position:
+                writer.advance([version], poison.position - 1)
+            writer.stop(version, poison.position, poison.message)
+            return False
+        self.tables.put(writer, target.plan, version.number, rows)
+        return True
 
     def _find_culprit(self, group: Sequence[Target], events: Sequence[StoredEvent], upto: int, error: Exception) -> None:
         """One of these folds could not write what some event made: find out which and stop it there."""
@@ -185,7 +187,7 @@ class Engine:
                             if not target.plan.fold.per_event:
                                 together = f"({combined(target.plan, lanes[target.plan], together)})"
                             self.tables.put_relation(writer, target.plan, target.version.number, scratch, together)
-                        writer.advance(target.version, upto)
+                writer.advance([target.version for target in group], upto)
         except (Moved, *self.tables.outages):
             raise
         except Exception:  # noqa: BLE001 - whatever it was, the Python evaluator finds the fold and the event

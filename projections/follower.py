@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from time import monotonic
 from typing import Final
 
 from projections.engine import Engine
@@ -9,6 +10,9 @@ from projections.engine import Engine
 log = logging.getLogger(__name__)
 
 IDLE_SECONDS: Final = 1.0
+LONGEST_REST: Final = 0.05
+"""Seconds. After each batch a follower rests as long as it took, up to this: under load batches grow, and the commands that
+make the load keep at least half of the time."""
 RETRY_SECONDS: Final = (0.1, 0.3, 1.0, 3.0, 10.0)
 
 
@@ -48,10 +52,11 @@ class Follower:
         failures = 0
         while not self._stopping.is_set():
             try:
+                began = monotonic()
                 if not self._step():
                     self.engine.feed.wait(self._position, IDLE_SECONDS)
-                    if self._gather:
-                        self._stopping.wait(self._gather)
+                    began = monotonic()
+                self._stopping.wait(max(self._gather, min(monotonic() - began, LONGEST_REST)))
                 failures, self.trouble = 0, None
             except Exception as error:
                 self.trouble = f"{type(error).__name__}: {error}"

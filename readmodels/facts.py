@@ -257,13 +257,14 @@ class FactWriter:
         self.connection.execute(f'DROP TABLE IF EXISTS "{fold}__{number}"')
         self.connection.execute("DELETE FROM folds WHERE fold = ? AND number = ?", [fold, number])
 
-    def advance(self, version: Version, position: int) -> None:
-        """Move a version on from the position that we read. Raises Moved when it is not there any more."""
-        same = "fold = ? AND number = ? AND position = ? AND error IS NULL"
-        values = [position, version.fold, version.number, version.position]
+    def advance(self, versions: Sequence[Version], position: int) -> None:
+        """Move versions on from the positions that we read. Raises Moved when one is not there any more."""
+        here = ", ".join("(?, ?, ?)" for _ in versions)
+        same = f"(fold, number, position) IN ({here}) AND error IS NULL"
+        values = [position, *(value for version in versions for value in (version.fold, version.number, version.position))]
         changed = self.connection.execute(f"UPDATE folds SET position = ? WHERE {same}", values).fetchone()
-        if changed is None or changed[0] != 1:
-            raise Moved(version.fold)
+        if changed is None or changed[0] != len(versions):
+            raise Moved(", ".join(version.fold for version in versions))
 
     def stop(self, version: Version, position: int, error: str) -> None:
         """Note that a version's fold failed on the event at `position`."""

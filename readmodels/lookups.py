@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 from sqlalchemy import (
@@ -11,15 +11,17 @@ from sqlalchemy import (
     Column,
     Connection,
     Engine,
+    Executable,
     MetaData,
+    Select,
     Table,
     Text,
+    bindparam,
     create_engine,
     delete,
     event,
     func,
     insert,
-    literal,
     select,
     text,
     tuple_,
@@ -59,6 +61,7 @@ class LookupStore:
             Column("error_position", BigInteger()),
             Column("error", Text()),
         )
+        self._prepared = Prepared(self._folds, engine.dialect.name)
         with self.writing() as writer:
             self._folds.create(writer.connection, checkfirst=True)
 
@@ -112,12 +115,12 @@ class LookupStore:
         with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
-            yield LookupWriter(connection, self._folds)
+            yield LookupWriter(connection, self._folds, self._prepared)
 
     def versions(self) -> list[Version]:
         """Every version of every table."""
         with self.reading() as connection:
-            return LookupWriter(connection, self._folds).versions()
+            return LookupWriter(connection, self._folds, self._prepared).versions()
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
@@ -139,9 +142,10 @@ def _table(metadata: MetaData, name: str, layout: Layout, *, shown: bool) -> Tab
 class LookupWriter:
     """What the one writer may do."""
 
-    def __init__(self, connection: Connection, folds: Table) -> None:
+    def __init__(self, connection: Connection, folds: Table, prepared: "Prepared") -> None:
         self.connection = connection
         self._folds = folds
+        self._prepared = prepared
 
     def versions(self) -> list[Version]:
         """Every version of every table."""
@@ -182,13 +186,11 @@ class LookupWriter:
         self.connection.execute(text(f'DROP TABLE IF EXISTS "{fold}__{number}"'))
         self.connection.execute(delete(self._folds).where((self._folds.c.fold == fold) & (self._folds.c.number == number)))
 
-    def advance(self, version: Version, position: int) -> None:
-        """Move a version on from the position that we read. Raises Moved when it is not there any more."""
-        here = self._folds.c
-        same = (here.fold == version.fold) & (here.number == version.number) & (here.position == version.position)
-        done = self.connection.execute(update(self._folds).where(same, here.error.is_(None)).values(position=position))
-        if done.rowcount != 1:
-            raise Moved(version.fold)
+    def advance(self, versions: Sequence[Version], position: int) -> None:
+        """Move versions on from the positions that we read. Raises Moved when one is not there any more."""
+        moves = [{"here": v.fold, "nr": v.number, "before": v.position, "after": position} for v in versions]
+        if self.connection.execute(self._prepared.advance, moves).rowcount != len(versions):
+            raise Moved(", ".join(version.fold for version in versions))
 
     def stop(self, version: Version, position: int, error: str) -> None:
         """Note that a version's fold failed on the event at `position`."""
@@ -209,28 +211,18 @@ class LookupWriter:
 
     def rows(self, layout: Layout, number: int, keys: Sequence[Row]) -> Iterator[Row]:
         """The rows with these keys, all columns, as canonical cells."""
-        table = _physical(layout, number)
-        columns = [table.c[name] for name in layout.key]
+        found = self._prepared.of(layout, number).select
         for start in range(0, len(keys), KEYS_AT_ONCE):
             some = keys[start : start + KEYS_AT_ONCE]
-            chosen = columns[0].in_([key[0] for key in some]) if len(columns) == 1 else self._any_of(columns, some)
-            for row in self.connection.execute(select(table).where(chosen)):
+            wanted = [key[0] for key in some] if len(layout.key) == 1 else list(some)
+            for row in self.connection.execute(found, {"keys": wanted}):
                 yield tuple(row)
-
-    @staticmethod
-    def _any_of(columns: Sequence[Column[Any]], keys: Sequence[Row]) -> Any:
-        typed = [tuple(literal(cell, column.type) for cell, column in zip(key, columns, strict=True)) for key in keys]
-        return tuple_(*columns).in_([tuple_(*cells) for cells in typed]) if len(keys) == 1 else tuple_(*columns).in_(keys)
 
     def write(self, layout: Layout, number: int, rows: Sequence[Row]) -> None:
         """Put rows (all columns, canonical cells) in the place of those with the same keys."""
-        if not rows:
-            return
-        table = _physical(layout, number)
-        dialect = postgresql if self.connection.dialect.name == "postgresql" else sqlite
-        put = dialect.insert(table)
-        put = put.on_conflict_do_update(index_elements=list(layout.key), set_={c.name: put.excluded[c.name] for c in layout.cells})
-        self.connection.execute(put, [dict(zip(layout.names, row, strict=True)) for row in rows])
+        if rows:
+            upsert = self._prepared.of(layout, number).upsert
+            self.connection.execute(upsert, [dict(zip(layout.names, row, strict=True)) for row in rows])
 
     def load(self, layout: Layout, number: int, rows: Sequence[Row]) -> None:
         """Add rows that are new (all columns, canonical cells, tuples as JSON text), fastest when sorted by key."""
@@ -248,11 +240,42 @@ class LookupWriter:
             raw.close()
 
 
-_PHYSICAL: dict[tuple[Layout, int], Table] = {}
+class Statements(NamedTuple):
+    """What is asked of one table with every batch."""
+
+    select: Select[Any]
+    upsert: Executable
+
+
+class Prepared:
+    """Statements that are made once, because making one takes longer than running it."""
+
+    def __init__(self, folds: Table, dialect: str) -> None:
+        here = folds.c
+        same = (here.fold == bindparam("here")) & (here.number == bindparam("nr")) & (here.position == bindparam("before"))
+        self.advance = update(folds).where(same, here.error.is_(None)).values(position=bindparam("after"))
+        self._insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+        self._of: dict[str, tuple[Layout, Statements]] = {}
+
+    def of(self, layout: Layout, number: int) -> Statements:
+        """The statements for one version's table."""
+        name = layout.physical(number)
+        known = self._of.get(name)
+        if known is None or known[0] is not layout:
+            known = self._of[name] = (layout, self._made(_physical(layout, number), layout))
+        return known[1]
+
+    def _made(self, table: Table, layout: Layout) -> Statements:
+        columns = [table.c[name] for name in layout.key]
+        of = columns[0] if len(columns) == 1 else tuple_(*columns)
+        upsert = self._insert(table)
+        changes = {column.name: upsert.excluded[column.name] for column in layout.cells}
+        return Statements(
+            select(table).where(of.in_(bindparam("keys", expanding=True))),
+            upsert.on_conflict_do_update(index_elements=list(layout.key), set_=changes),
+        )
 
 
 def _physical(layout: Layout, number: int) -> Table:
-    """The table that holds a version; the same object each time, so that compiled statements are found again."""
-    if (layout, number) not in _PHYSICAL:
-        _PHYSICAL[layout, number] = _table(MetaData(), layout.physical(number), layout, shown=False)
-    return _PHYSICAL[layout, number]
+    """The table that holds a version."""
+    return _table(MetaData(), layout.physical(number), layout, shown=False)
