@@ -70,13 +70,22 @@ class BulkDoor:
 
     def _count(self, items: Sequence[Any]) -> None:
         if len(items) > self._limits.commands:
-            raise TooLarge("bulk.too_many", f"one request may hold {self._limits.commands:,} commands; send more requests, or use `daybook ingest`")
+            raise TooLarge(
+                "bulk.too_many", f"one request may hold {self._limits.commands:,} commands; send more requests, or use `daybook ingest`"
+            )
 
     async def _each(self, items: Sequence[Item]) -> list[Outcome]:
+        """Outcomes in order. When Daybook cannot go on after a part of them was done, each of the rest says so."""
         orders = [item for item in items if isinstance(item, Order)]
         answers: list[Outcome] = []
         for start in range(0, len(orders), CHUNK):
-            answers += await self._submit(orders[start : start + CHUNK])
+            try:
+                answers += await self._submit(orders[start : start + CHUNK])
+            except DaybookError as error:
+                if not answers:
+                    raise
+                answers += [Refusal(order.command_id, error) for order in orders[start:]]
+                break
         answered = iter(answers)
         return [next(answered) if isinstance(item, Order) else Refusal(None, item) for item in items]
 
@@ -103,8 +112,14 @@ def _render(outcomes: Sequence[Outcome], media_type: str) -> bytes:
 
 def _refused_whole(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """That nothing was applied, and because of which commands; not those that were refused only because of others."""
-    causes = [(index, outcome) for index, outcome in enumerate(outcomes) if isinstance(outcome, Refusal) and not isinstance(outcome.error, NotApplied)]
+    causes = [
+        (index, outcome)
+        for index, outcome in enumerate(outcomes)
+        if isinstance(outcome, Refusal) and not isinstance(outcome.error, NotApplied)
+    ]
     refusals = [{"index": index, "problem": describe(cause.error, cause.command_id)} for index, cause in causes[:SHOWN]]
     index, first = causes[0]
-    detail = f"{len(causes)} of {len(outcomes)} commands were refused, so none was applied; the first is number {index}: {first.error.message}"
+    detail = (
+        f"{len(causes)} of {len(outcomes)} commands were refused, so none was applied; the first is number {index}: {first.error.message}"
+    )
     return problem(HTTPStatus.CONFLICT, "batch.not_applied", detail, refusals=refusals)

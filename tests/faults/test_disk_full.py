@@ -95,9 +95,9 @@ def test_a_rebuild_that_finds_no_room_fails_and_what_serves_is_kept_up_to_date_l
         server.started()
         assert server.ask("POST", "/v1/commands", ingestible(stories), NDJSON)[0] == 200
         readmodels.caught_up(server)
-        fill(disk.seen / "filler", leaving=500_000)
+        fill(disk.seen / "filler", leaving=1_000_000)
         status, problem = server.ask("POST", "/v1/rebuild", b"{}", JSON)
-        assert status in (500, 503, 507), problem
+        assert (status, json.loads(problem)["code"]) == (503, "readmodels.unavailable")
         (disk.seen / "filler").unlink()
         assert server.ask("POST", "/v1/commands", ingestible(stories.replace(b"stories", b"more")), NDJSON)[0] == 200
         readmodels.caught_up(server)
@@ -137,6 +137,28 @@ def test_when_the_disk_is_full_nothing_false_is_acknowledged_and_later_all_goes_
     assert "log.full" in ledger.unavailable
     shutil.copytree(disk.seen / "data", tmp_path / "data")
     check(tmp_path / "data", ledger)
+
+
+@pytest.mark.alone
+def test_a_bulk_request_that_cannot_be_done_to_its_end_says_what_was_done(tmp_path: Path, disk: Disk) -> None:
+    line = json.dumps({"command": "register_customer", "data": {"name": "A company of some length " * 7, "tags": ["x" * 50] * 20}})
+    server = Server(disk.place / "data", prefix=disk.enter, said=tmp_path / "said.txt")
+    try:
+        server.started()
+        fill(disk.seen / "filler", leaving=8_000_000)
+        status, body = server.ask("POST", "/v1/commands", (line + "\n").encode() * 6_000, NDJSON)
+        assert status == 200, body
+        results = [json.loads(each) for each in body.splitlines()]
+        assert len(results) == 6_000
+        done = [result for result in results if result["status"] == 200]
+        refused = results[len(done) :]
+        assert 0 < len(done) < 6_000
+        assert {(result["status"], result["problem"]["code"]) for result in refused} == {(503, "log.full")}
+        assert (
+            server.get("/v1/events")["head"] == done[-1]["receipt"]["position"] == sum(len(each["receipt"]["event_ids"]) for each in done)
+        )
+    finally:
+        server.kill()
 
 
 @pytest.mark.alone
