@@ -2,12 +2,13 @@
 
 import time
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from api.folder import Folder, held
 from api.settings import load_settings
 from api.wiring import open_daybook
 from replay.rebuild import verify
+from tests.faults.commands import run
 from tests.faults.server import Server
 
 CAUGHT_UP_WITHIN: Final = 60.0
@@ -22,6 +23,11 @@ def caught_up(server: Server) -> float:
         time.sleep(0.05)
         health = server.get("/health", any_status=True)
     return time.monotonic() - began
+
+
+def unhealthy(data: Path) -> list[dict[str, Any]]:
+    """What `daybook doctor` finds wrong with a folder."""
+    return [finding for finding in run(data, "doctor", succeeds=False) if finding["level"] == "trouble"]
 
 
 def differences(data: Path) -> list[str]:

@@ -59,6 +59,7 @@ def test_no_acknowledged_command_is_lost_or_applied_twice_when_the_server_is_kil
         )
     assert not str(findings)
     assert not apart
+    assert not readmodels.unhealthy(data_folder)
     assert not ledger.faults
     assert not ledger.contradictions
     assert not ledger.unanswered
