@@ -1,7 +1,7 @@
 """Bulk folding: slices of the log typed in DuckDB, each event type parsed once for all folds."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 import duckdb
@@ -48,8 +48,9 @@ class Bulk:
                     made.append(event_type)
             yield frozenset(made)
         finally:
-            for event_type in made:
-                self._connection.execute(f"DROP TABLE IF EXISTS temp.{relation_of(event_type)}")
+            with suppress(duckdb.TransactionException):  # in a transaction that has failed; rolling back drops them
+                for event_type in made:
+                    self._connection.execute(f"DROP TABLE IF EXISTS temp.{relation_of(event_type)}")
 
     def _type(self, event_type: str, table: pa.Table) -> None:
         event, values = self._used[event_type]

@@ -57,7 +57,7 @@ class Follower:
                     self.engine.feed.wait(self._position, IDLE_SECONDS)
                     began = monotonic()
                 self._stopping.wait(max(self._gather, min(monotonic() - began, LONGEST_REST)))
-                failures, self.trouble = 0, None
+                failures = 0
             except Exception as error:
                 self.trouble = f"{type(error).__name__}: {error}"
                 log.exception("the %s cannot be moved on; trying again", self.engine.tables.home)
@@ -68,6 +68,6 @@ class Follower:
         progressed = self.engine.advance()
         position = self.engine.position
         with self._moved:
-            self._position = position
+            self._position, self.trouble = position, None
             self._moved.notify_all()
         return progressed

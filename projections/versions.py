@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
-from projections.build import Builder, Draft, Progress
+from projections.build import Builder, BuildFailed, Draft, Progress
 from projections.engine import Engine
 from projections.feed import Feed
 from projections.plan import Plan
@@ -28,8 +28,34 @@ def start(feed: Feed, engines: Sequence[Engine], progress: Progress | None = Non
                 fresh.setdefault(engine, []).append(plan.name)
             elif found.fingerprint != plan.fold.fingerprint:
                 stale.add(plan.name)
-    build(feed, fresh, progress)
+    _build_first(feed, fresh, progress)
     return sorted(stale)
+
+
+def _build_first(feed: Feed, fresh: Mapping[Engine, Sequence[str]], progress: Progress | None) -> None:
+    """Build folds that have no serving table. One that fails serves from its empty beginning, so that it goes as far as it can."""
+    failing: set[str] = set()
+    while wanted := {engine: [name for name in names if name not in failing] for engine, names in fresh.items()}:
+        try:
+            build(feed, wanted, progress)
+        except BuildFailed as failure:
+            log.warning("%s", failure.message)
+            failing |= {failure.fold} if failure.fold else {name for names in wanted.values() for name in names}
+        else:
+            break
+    for engine, names in fresh.items():
+        for name in names:
+            if name in failing and not any(v.fold == name and v.state is State.SERVING for v in engine.tables.versions()):
+                _serve_empty(engine, engine.plans[name])
+
+
+def _serve_empty(engine: Engine, plan: Plan) -> None:
+    layout = plan.layout_in(engine.tables.home)
+    with engine.tables.writing() as writer:
+        number = max((version.number for version in writer.versions() if version.fold == plan.name), default=0) + 1
+        writer.create(layout, Version(plan.name, number, State.BUILDING, plan.fold.fingerprint, 0))
+        writer.index(layout, number)
+        writer.serve(layout, number)
 
 
 def _prepare(engine: Engine, plan: Plan) -> Version | None:
@@ -53,11 +79,18 @@ def _prepare(engine: Engine, plan: Plan) -> Version | None:
 
 
 def build(feed: Feed, wanted: Mapping[Engine, Iterable[str]], progress: Progress | None = None) -> list[Draft]:
-    """Build new versions of the folds `wanted` of each engine beside the serving ones, and switch each in. Raises BuildFailed."""
+    """Build new versions of the folds `wanted` of each engine beside the serving ones, and switch each in.
+
+    Raises BuildFailed; then folds that were switched in before it serve their new versions, all others what served before.
+    """
     builder = Builder(feed)
     drafts = builder.build(wanted, progress)
-    for draft in drafts:
-        builder.switch(draft)
+    for place, draft in enumerate(drafts):
+        try:
+            builder.switch(draft)
+        except BaseException:
+            builder.discard(drafts[place:])
+            raise
     return drafts
 
 

@@ -54,7 +54,7 @@ class MemoryFeed:
             [state(event) for event in wanted],
         ]
         table = pa.table([pa.array(values, field.type) for values, field in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
-        return table.to_reader(max_chunksize=7)
+        return table.to_reader(max_chunksize=7 if len(wanted) < 1000 else None)
 
 
 def state(event: StoredEvent) -> str:
