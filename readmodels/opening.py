@@ -32,4 +32,4 @@ def personal_columns(layout: Layout) -> tuple[str, ...]:
 def amount_text(value: Any) -> str:
     """An amount as JSON has it: plain digits, two places or four."""
     text = f"{value:.4f}"
-    return text[:-2] if text.endswith("00") else text
+    return text.removesuffix("00")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Select, Table
+from sqlalchemy import Select, Table, event
 from sqlalchemy.dialects import sqlite
 
 from readmodels.asking import LookupReader, Lookups, LookupSource, Row
@@ -26,7 +26,7 @@ class Prepared:
     __slots__ = ("_converts", "_given", "_names", "sql")
 
     def __init__(self, statement: Select[Any]) -> None:
-        compiled = statement.compile(dialect=DIALECT)
+        compiled = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
         self.sql = compiled.string
         self._given: Mapping[str, Any] = dict(compiled.params)
         self._names = [str(chosen.key) for chosen in statement.selected_columns]
@@ -81,6 +81,7 @@ class SQLiteReader:
         self._prepared: dict[Select[Any], Prepared] = {}
         self._own = threading.local()
         self._opened: list[sqlite3.Connection] = []
+        event.listen(store.engine, "engine_disposed", lambda _engine: self.close())
 
     @contextmanager
     def snapshot(self) -> Iterator[Lookups]:
@@ -93,7 +94,7 @@ class SQLiteReader:
             connection.execute("COMMIT")
 
     def close(self) -> None:
-        """Close all connections; nobody may be reading any more."""
+        """Close all connections, as happens when the store is closed; nobody may be reading any more."""
         while self._opened:
             self._opened.pop().close()
 
