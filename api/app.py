@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from api import openapi, pages, problems
+from api import openapi, pages, problems, reading
 from api.body_limit import BodyLimit
 from api.bulk_door import BulkDoor, Limits
 from api.command_door import CommandDoor
@@ -49,6 +49,7 @@ def create_app(daybook: Daybook) -> FastAPI:
     ]
     for routes in (health_routes(daybook), feed_routes(daybook.books), sql_routes(daybook)):
         app.include_router(routes)
+    app.state.direct |= reading.install(app, daybook)
     pages.install(app)
     app.openapi = cache(lambda: openapi.document(app))  # type: ignore[method-assign]
     return app

@@ -1,0 +1,83 @@
+"""What every read has at hand: snapshots that include what the caller wants to see, opened personal fields, and answers that say how far they go."""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import orjson
+from fastapi import Response
+
+from api.asking import JSON
+from api.openapi import refusals
+from api.wiring import Daybook
+from projections.fold import Home
+from readmodels.asking import Facts, LookupReader, Lookups, asked
+from readmodels.cursors import Cursors
+from readmodels.customers import CustomerReader
+from readmodels.opening import amount_text
+from readmodels.quick import reader_of
+
+POSITION: Final = "Daybook-Position"
+REFLECTS: Final[Mapping[str, Any]] = {
+    POSITION: {
+        "description": "The answer includes everything that was recorded up to this position.",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+}
+
+
+class Reading:
+    """The read models of one Daybook as routes ask them."""
+
+    def __init__(self, daybook: Daybook, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self.daybook = daybook
+        self.quick = reader_of(daybook.tables.lookups)
+        self.decrypt = daybook.books.vault.decrypt_all
+        self.cursors = Cursors(daybook.books.vault.secret("cursors"))
+        self.clock = clock
+        self.customers = CustomerReader(daybook.tables.lookups.table)
+        self._lookups = LookupReader(daybook.tables.lookups)
+
+    @contextmanager
+    def lookups(self, at_least: int) -> Generator[Lookups]:
+        """A snapshot of the lookups that includes position `at_least`. Raises NotYet or Unavailable."""
+        self.daybook.reach(at_least, Home.LOOKUPS)
+        with self._lookups.snapshot() as lookups:
+            yield lookups
+
+    @contextmanager
+    def facts(self, at_least: int) -> Generator[Facts]:
+        """A snapshot of the facts that includes position `at_least`. Raises NotYet or Unavailable."""
+        self.daybook.reach(at_least, Home.FACTS)
+        with asked(self.daybook.tables.facts) as facts:
+            yield facts
+
+    def page(self, question: str, items: Sequence[Any], limit: int, place: Callable[[Any], Sequence[str | int]]) -> dict[str, Any]:
+        """A page of `items` in order, of which there may be one more than `limit`; `next` leads on when there are more."""
+        shown = items[:limit]
+        return {"items": shown, "next": self.cursors.cursor(question, place(shown[-1])) if len(items) > limit else None}
+
+    def after(self, question: str, cursor: str | None) -> list[Any] | None:
+        """The place that a cursor names. Raises NotFound `cursor.unknown`."""
+        return None if cursor is None else self.cursors.place(question, cursor)
+
+
+def encoded(body: Any) -> bytes:
+    """Compact JSON; amounts as text."""
+    return orjson.dumps(body, default=amount_text, option=orjson.OPT_UTC_Z)
+
+
+def answer(body: Any, position: int) -> Response:
+    """An answer that is true of the log up to `position`."""
+    return Response(encoded(body), media_type=JSON, headers={POSITION: str(position)})
+
+
+def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What a read may answer, as FastAPI has it: its position, and problems."""
+    return {200: {"headers": REFLECTS}, **refusals(*statuses)}
+
+
+def question_of(name: str, parameters: Any) -> str:
+    """The same text for the same question, whichever page of it is asked for."""
+    return name + parameters.model_dump_json(exclude={"cursor", "limit", "at_least"}, exclude_none=True)

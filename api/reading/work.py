@@ -1,0 +1,65 @@
+"""The opportunity board and the service queue."""
+
+from typing import Annotated, Literal
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from api.reaching import AtLeast
+from api.reading.context import Reading, answer, question_of, responses
+from api.reading.parameters import LARGEST_PAGE, Nothing, Paged, Text
+from api.reading.shapes_of_records import BoardBody, QueueBody
+from readmodels import board, queue
+
+
+class BoardParameters(AtLeast):
+    """Which board is asked for."""
+
+    pipeline: UUID | Nothing = Field(None, description="The pipeline's id; without it, one board for each.")
+    owner: Text | Nothing = Field(None, description="Only deals of this owner.")
+    team: Text | Nothing = Field(None, description="Only deals of this team.")
+    deals: int = Field(50, ge=0, le=LARGEST_PAGE, description="The most deals that are shown of each stage; all are counted.")
+
+
+class QueueParameters(Paged):
+    """Which requests are asked for."""
+
+    agent: Text | Nothing = Field(None, description="Only requests of this agent.")
+    team: Text | Nothing = Field(None, description="Only requests of this team.")
+    priority: Literal["low", "normal", "high", "urgent"] | Nothing = Field(None, description="Only of this priority.")
+    category: Text | Nothing = Field(None, description="Only of this category.")
+    status: Literal["open", "waiting"] | Nothing = Field(None, description="Only open or only waiting ones.")
+
+
+def work_routes(reading: Reading) -> APIRouter:
+    """The routes of what is to be done."""
+    router = APIRouter(tags=["work"])
+
+    @router.get("/v1/board", response_model=BoardBody, responses=responses(404, 409, 422, 503))
+    def opportunity_board(wanted: Annotated[BoardParameters, Query()]) -> Response:
+        """Each stage with its deals, how long these have stood there, and which rot."""
+        pipeline_id = str(wanted.pipeline) if wanted.pipeline else None
+        question = board.Question(pipeline_id=pipeline_id, owner_id=wanted.owner, team=wanted.team, deals=wanted.deals)
+        with reading.lookups(wanted.at_least) as lookups:
+            boards = board.boards(lookups, question, decrypt=reading.decrypt, now=reading.clock())
+            position = lookups.position(*board.FOLDS)
+        return answer({"currency": reading.daybook.settings.base_currency, "boards": boards}, position)
+
+    @router.get("/v1/queue", response_model=QueueBody, responses=responses(404, 409, 422, 503))
+    def service_queue(wanted: Annotated[QueueParameters, Query()]) -> Response:
+        """Requests that are not done, by when they are due next, with the time that is left."""
+        name = question_of("queue", wanted)
+        question = queue.Question(
+            agent=wanted.agent, team=wanted.team, priority=wanted.priority, category=wanted.category, status=wanted.status
+        )
+        with reading.lookups(wanted.at_least) as lookups:
+            after = reading.after(name, wanted.cursor)
+            rows = queue.queue(lookups, question, limit=wanted.limit + 1, decrypt=reading.decrypt, now=reading.clock(), after=after)
+            position = lookups.position(*queue.FOLDS)
+        page = reading.page(name, rows, wanted.limit, queue.place)
+        for row in page["items"]:
+            del row["place"]
+        return answer(page, position)
+
+    return router
