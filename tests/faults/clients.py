@@ -327,10 +327,15 @@ class Crowd:
         self._callers = [Caller(index, random.Random(f"{seed}/{index}")) for index in range(clients)]
         self._once = once
         self._stopping = False
+        self._giving_up = False
 
     def stop(self) -> None:
         """Let every client finish what it asks now. From any thread."""
         self._stopping = True
+
+    def give_up(self) -> None:
+        """Let nobody ask again who was not answered. From any thread."""
+        self._stopping = self._giving_up = True
 
     async def run(self) -> None:
         """Ask until told to stop."""
@@ -350,7 +355,7 @@ class Crowd:
                 await self._answered(caller, ask, *((first, second) if ask.twice else (first,)))
                 await asyncio.sleep(caller.random.expovariate(1 / PAUSE))
         except Broken:
-            assert self._once
+            assert self._once or self._giving_up
         finally:
             first.close()
             second.close()
@@ -372,7 +377,7 @@ class Crowd:
                 status, body = await connection.ask(request)
             except Broken:
                 self.ledger.broken += 1
-                if self._once:
+                if self._once or self._giving_up:
                     raise
             else:
                 if status not in (503, 507):
@@ -422,6 +427,9 @@ def talking(crowd: Crowd, patience: float = 120.0) -> Iterator[Ledger]:
     thread.start()
     try:
         yield crowd.ledger
+    except BaseException:
+        crowd.give_up()
+        raise
     finally:
         crowd.stop()
         thread.join(patience)

@@ -64,12 +64,15 @@ class Server:
         assert self.process is not None
         deadline = time.monotonic() + READY_WITHIN
         while time.monotonic() < deadline:
-            assert self.process.poll() is None, f"the server ended with {self.process.poll()}:\n{self.said.read_text()[-5000:]}"
+            assert self.process.poll() is None, f"the server ended with {self.process.poll()}:\n{self._last_words()}"
             with suppress(OSError, http.client.HTTPException):
                 self.ask("GET", "/health", timeout=READY_WITHIN)
                 return
             time.sleep(LOOK_EVERY)
-        raise AssertionError(f"the server did not answer within {READY_WITHIN:.0f} s:\n{self.said.read_text()[-5000:]}")
+        raise AssertionError(f"the server did not answer within {READY_WITHIN:.0f} s:\n{self._last_words()}")
+
+    def _last_words(self) -> str:
+        return self.said.read_text()[-5000:] if self.said.exists() else "it said nothing"
 
     def started(self) -> "Server":
         """Start it and wait until it answers."""
