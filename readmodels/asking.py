@@ -3,7 +3,7 @@
 Each question is answered from one snapshot, whose position says up to which event the answer is true.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, Protocol
 
@@ -14,6 +14,8 @@ from readmodels.layout import State
 from readmodels.lookups import LookupStore
 
 Row = dict[str, Any]
+Statement = Select[*tuple[Any, ...]]
+"""Any SELECT."""
 
 FOLDS: Final = table("folds", column("fold", Text), column("state", Text), column("position", BigInteger))
 """The register of versions, as far as readers need it; both stores have one."""
@@ -34,11 +36,11 @@ class Facts(Protocol):
 class Lookups(Protocol):
     """One snapshot of the lookups, to be asked in SQLAlchemy's terms."""
 
-    def table(self, name: str) -> Table:
+    def table(self, name: str, /) -> Table:
         """The read model `name`."""
         ...
 
-    def rows(self, statement: Select[Any], parameters: Mapping[str, Any] | None = None) -> list[Row]:
+    def rows(self, statement: Statement, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Rows as mappings; instants, days and ids as canonical text, amounts as Decimal, lists as tuples."""
         ...
 
@@ -91,7 +93,7 @@ class FactSnapshot:
 
 
 @contextmanager
-def asked(source: FactSource) -> Iterator[Facts]:
+def asked(source: FactSource) -> Generator[Facts]:
     """A snapshot of the facts."""
     with source.cursor() as connection:
         yield FactSnapshot(connection)
@@ -104,9 +106,11 @@ class LookupSnapshot:
         self.table = store.table
         self._connection = connection
 
-    def rows(self, statement: Select[Any], parameters: Mapping[str, Any] | None = None) -> list[Row]:
+    def rows(self, statement: Statement, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Run one SELECT."""
-        return [dict(row) for row in self._connection.execute(statement, parameters).mappings()]
+        found = self._connection.execute(statement, parameters)
+        names = [str(name) for name in found.keys()]  # noqa: SIM118 - a result is no mapping
+        return [dict(zip(names, row, strict=True)) for row in found]
 
     def position(self, *folds: str) -> int:
         """Up to which event all of `folds` are folded."""
@@ -124,7 +128,7 @@ class LookupReader:
         self._store = store
 
     @contextmanager
-    def snapshot(self) -> Iterator[Lookups]:
+    def snapshot(self) -> Generator[Lookups]:
         """A read-only transaction of its own."""
         with self._store.reading() as connection:
             yield LookupSnapshot(self._store, connection)

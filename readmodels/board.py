@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Column, ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from domain.errors import NotFound
 from readmodels.asking import Lookups, Row
@@ -72,7 +72,7 @@ def _sums(lookups: Lookups, question: Question, pipeline_id: str) -> Mapping[str
 def _deals(lookups: Lookups, question: Question, pipeline_id: str, decrypt: Decrypt) -> Mapping[str, Sequence[Row]]:
     """The first deals of each stage: open ones that have stood there longest, closed ones that came last."""
     deals, customers = lookups.table("opportunities"), lookups.table("customer_360").c
-    here: Mapping[str, Column[Any]] = deals.c
+    here = deals.c
     in_order = (
         case((here["status"] == "open", here["entered_stage_at"])),
         case((here["status"] != "open", here["entered_stage_at"])).desc(),

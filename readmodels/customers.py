@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, Table, bindparam, case, select
+from sqlalchemy import Table, Text, bindparam, case, select
 
 from domain.errors import NotFound
-from readmodels.asking import Lookups, Row
+from readmodels.asking import Lookups, Row, Statement
 from readmodels.clocks import clocks, next_due
 from readmodels.health import Health, Signs, health
 from readmodels.opening import Decrypt, opened
@@ -43,13 +43,13 @@ class CustomerReader:
     """Asks for customers; its statements are made once, so that they stay prepared."""
 
     def __init__(self, table: Callable[[str], Table]) -> None:
-        customer_id = bindparam("customer_id", None)
+        customer_id = bindparam("customer_id", None, Text())
         contacts, deals, requests, interactions = (table(name).c for name in ("contacts", "opportunities", "requests", "interactions"))
         external, fields = table("customer_external_ids").c, table("customer_fields").c
         past = case((requests.status.in_(BACKLOG), 0), else_=1)
         there = (interactions.customer_id == customer_id, interactions.retracted.is_(False))
 
-        def columns(of: Any, names: Sequence[str]) -> Select[Any]:
+        def columns(of: Any, names: Sequence[str]) -> Statement:
             return select(*(of[name] for name in names)).where(of.customer_id == customer_id)
 
         self._profile = select(table("customer_360")).where(table("customer_360").c.customer_id == customer_id)
@@ -82,7 +82,7 @@ class CustomerReader:
         )
         self._fields = columns(fields, ("field", "kind", "value", "personal_value", "set_at")).order_by(fields.field)
         self._named = select(external.customer_id).where(
-            external.external_source == bindparam("source", None), external.external_id == bindparam("id", None)
+            external.external_source == bindparam("source", None, Text()), external.external_id == bindparam("id", None, Text())
         )
 
     def id_of(self, lookups: Lookups, source: str, external_id: str) -> str:

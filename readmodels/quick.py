@@ -2,14 +2,14 @@
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import Select, Table, event
+from sqlalchemy import Engine, Table, event
 from sqlalchemy.dialects import sqlite
 
-from readmodels.asking import LookupReader, Lookups, LookupSource, Row
+from readmodels.asking import LookupReader, Lookups, LookupSource, Row, Statement
 from readmodels.layout import State
 from readmodels.lookups import LookupStore
 
@@ -25,7 +25,7 @@ class Prepared:
 
     __slots__ = ("_converts", "_given", "_names", "sql")
 
-    def __init__(self, statement: Select[Any]) -> None:
+    def __init__(self, statement: Statement) -> None:
         compiled = statement.compile(dialect=DIALECT, compile_kwargs={"render_postcompile": True})
         self.sql = compiled.string
         self._given: Mapping[str, Any] = dict(compiled.params)
@@ -50,12 +50,12 @@ class Prepared:
 class SQLiteSnapshot:
     """Fulfils Lookups over a connection in a read transaction."""
 
-    def __init__(self, table: Callable[[str], Table], connection: sqlite3.Connection, prepared: dict[Select[Any], Prepared]) -> None:
+    def __init__(self, table: Callable[[str], Table], connection: sqlite3.Connection, prepared: dict[Statement, Prepared]) -> None:
         self.table = table
         self._connection = connection
         self._prepared = prepared
 
-    def rows(self, statement: Select[Any], parameters: Mapping[str, Any] | None = None) -> list[Row]:
+    def rows(self, statement: Statement, parameters: Mapping[str, Any] | None = None) -> list[Row]:
         """Run one SELECT, which is kept prepared: hand in the same object each time."""
         prepared = self._prepared.get(statement)
         if prepared is None:
@@ -78,13 +78,13 @@ class SQLiteReader:
     def __init__(self, store: LookupStore, path: str) -> None:
         self._table = store.table
         self._path = path
-        self._prepared: dict[Select[Any], Prepared] = {}
+        self._prepared: dict[Statement, Prepared] = {}
         self._own = threading.local()
         self._opened: list[sqlite3.Connection] = []
-        event.listen(store.engine, "engine_disposed", lambda _engine: self.close())
+        event.listen(store.engine, "engine_disposed", self._on_disposed)
 
     @contextmanager
-    def snapshot(self) -> Iterator[Lookups]:
+    def snapshot(self) -> Generator[Lookups]:
         """A read-only transaction of its own."""
         connection = self._connection()
         connection.execute("BEGIN")
@@ -97,6 +97,9 @@ class SQLiteReader:
         """Close all connections, as happens when the store is closed; nobody may be reading any more."""
         while self._opened:
             self._opened.pop().close()
+
+    def _on_disposed(self, _engine: Engine) -> None:
+        self.close()
 
     def _connection(self) -> sqlite3.Connection:
         connection: sqlite3.Connection | None = getattr(self._own, "connection", None)

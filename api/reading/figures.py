@@ -2,13 +2,12 @@
 
 from dataclasses import asdict
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from api.reading.context import Reading, answer, question_of, responses
-from api.reading.parameters import Nothing, Paged, Period, Text
+from api.reading.parameters import Id, Paged, Period, Text
 from api.reading.shapes import CommentsBody, FunnelBody, SatisfactionBody
 from readmodels import comments, funnel, satisfaction
 from readmodels.opening import opened
@@ -17,14 +16,14 @@ from readmodels.opening import opened
 class FunnelParameters(Period):
     """Which funnel is asked for."""
 
-    pipeline: UUID | Nothing = Field(None, description="The pipeline's id; without it, one funnel for each.")
+    pipeline: Id = Field(None, description="The pipeline's id; without it, one funnel for each.")
     view: funnel.View = Field(funnel.View.COHORT, description="`cohort`: deals opened in the period. `activity`: what moved in it.")
     by: funnel.By = Field(funnel.By.NOTHING, description="What it is broken down by.")
-    owner: Text | Nothing = Field(None, description="Only deals of this owner.")
-    team: Text | Nothing = Field(None, description="Only deals of this team.")
-    segment: Text | Nothing = Field(None, description="Only deals with customers of this industry.")
-    source: Text | Nothing = Field(None, description="Only deals from this lead source.")
-    product: Text | Nothing = Field(None, description="Only deals with this product among their lines.")
+    owner: Text = Field(None, description="Only deals of this owner.")
+    team: Text = Field(None, description="Only deals of this team.")
+    segment: Text = Field(None, description="Only deals with customers of this industry.")
+    source: Text = Field(None, description="Only deals from this lead source.")
+    product: Text = Field(None, description="Only deals with this product among their lines.")
 
     def question(self) -> funnel.Question:
         """As the read models have it."""
@@ -46,12 +45,12 @@ class AnswerFilters(Period):
     """Which answers are asked for."""
 
     survey: satisfaction.Survey = Field(satisfaction.Survey.CSAT, description="Which question was put.")
-    agent: Text | Nothing = Field(None, description="Only about this agent.")
-    team: Text | Nothing = Field(None, description="Only about this team.")
-    category: Text | Nothing = Field(None, description="Only about requests of this category.")
-    channel: Text | Nothing = Field(None, description="Only about this channel.")
-    product: Text | Nothing = Field(None, description="Only about this product.")
-    segment: Text | Nothing = Field(None, description="Only customers of this industry.")
+    agent: Text = Field(None, description="Only about this agent.")
+    team: Text = Field(None, description="Only about this team.")
+    category: Text = Field(None, description="Only about requests of this category.")
+    channel: Text = Field(None, description="Only about this channel.")
+    product: Text = Field(None, description="Only about this product.")
+    segment: Text = Field(None, description="Only customers of this industry.")
 
     def question(self, by: satisfaction.By = satisfaction.By.NOTHING) -> satisfaction.Question:
         """As the read models have it."""

@@ -1,11 +1,13 @@
-"""Query parameters that reads share: days, texts, pages, periods."""
+"""Query parameters that reads share: days, texts, ids, pages and periods. What may be left out is null to no one."""
 
 import re
 from datetime import date
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
+from uuid import UUID
 
-from pydantic import BeforeValidator, Field, StringConstraints
-from pydantic.json_schema import SkipJsonSchema
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, StringConstraints
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from api.reaching import AtLeast
 from commands.command import NO_CONTROL
@@ -16,23 +18,42 @@ CURSOR: Final = r"^[A-Za-z0-9_-]{16,2000}$"
 _DAY: Final = re.compile(r"^\d{4}-\d\d-\d\d$", re.ASCII)
 
 
+class NeverNull:
+    """Publishes a parameter's schema without null: an address has no way to say it."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        described = handler(schema)
+        options: list[JsonSchemaValue] = described.pop("anyOf", None) or []
+        return described | next((option for option in options if option.get("type") != "null"), {})
+
+
 def _day(value: Any) -> Any:
     if isinstance(value, str) and not _DAY.match(value):
         raise ValueError("give a day as YYYY-MM-DD")
     return value
 
 
-Nothing = SkipJsonSchema[None]
-"""What a parameter is when it is left out; its published schema says nothing of it."""
-Day = Annotated[date, BeforeValidator(_day)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROL)]
+def _flag(value: Any) -> Any:
+    if isinstance(value, str) and value not in ("true", "false"):
+        raise ValueError("give true or false")
+    return value
+
+
+_TEXT: Final = StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROL)
+Day = Annotated[date | None, BeforeValidator(_day), NeverNull()]
+Flag = Annotated[bool | None, BeforeValidator(_flag), NeverNull()]
+Text = Annotated[Annotated[str, _TEXT] | None, NeverNull()]
+Id = Annotated[UUID | None, NeverNull()]
+Cursor = Annotated[Annotated[str, StringConstraints(pattern=CURSOR)] | None, NeverNull()]
+Priority = Annotated[Literal["low", "normal", "high", "urgent"] | None, NeverNull()]
+BacklogStatus = Annotated[Literal["open", "waiting"] | None, NeverNull()]
 
 
 class Period(AtLeast):
     """From one day up to another."""
 
-    since: Day | Nothing = Field(None, description="The first day (UTC); without it, from the beginning.")
-    until: Day | Nothing = Field(None, description="The day after the last one (UTC); without it, up to now.")
+    since: Day = Field(None, description="The first day (UTC); without it, from the beginning.")
+    until: Day = Field(None, description="The day after the last one (UTC); without it, up to now.")
 
     def check(self) -> None:
         """Raises RuleViolation `period.empty`."""
@@ -44,6 +65,4 @@ class Paged(AtLeast):
     """A page of a list."""
 
     limit: int = Field(50, ge=1, le=LARGEST_PAGE, description="The most items in the answer.")
-    cursor: Annotated[str, StringConstraints(pattern=CURSOR)] | Nothing = Field(
-        None, description="The `next` of an earlier answer to the same question: what comes after it."
-    )
+    cursor: Cursor = Field(None, description="The `next` of an earlier answer to the same question: what comes after it.")

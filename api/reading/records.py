@@ -9,20 +9,19 @@ from pydantic import Field, create_model
 
 from api.reaching import AtLeast
 from api.reading.context import Reading, answer, question_of, responses
-from api.reading.parameters import Nothing, Paged, Text
+from api.reading.parameters import Flag, Id, Paged, Text
 from api.reading.shapes_of_records import LAYOUTS, PAGES, RECORDS
 from readmodels.layout import Kind
 from readmodels.lists import LISTS, Listed, listed, record
 
-VALUES: Final[Mapping[Kind, Any]] = {Kind.TEXT: Text, Kind.ID: UUID, Kind.BOOLEAN: bool}
+VALUES: Final[Mapping[Kind, Any]] = {Kind.TEXT: Text, Kind.ID: Id, Kind.BOOLEAN: Flag}
 
 
 def _parameters(what: Listed) -> type[Paged]:
     """The filters of a list as query parameters."""
     kinds = {name: LAYOUTS[what.fold].column(name).kind for name in what.filters}
     fields: dict[str, Any] = {
-        name: (VALUES[kind] | Nothing, Field(None, description=f"Only those whose {name.replace('_', ' ')} is this."))
-        for name, kind in kinds.items()
+        name: (VALUES[kind], Field(None, description=f"Only those whose {name.replace('_', ' ')} is this.")) for name, kind in kinds.items()
     }
     return create_model(f"{what.name.capitalize()}Parameters", __base__=Paged, __doc__=f"Which {what.name} are asked for.", **fields)
 
@@ -40,8 +39,7 @@ def record_routes(reading: Reading) -> APIRouter:
 def _add_list(router: APIRouter, reading: Reading, what: Listed) -> None:
     parameters, layout = _parameters(what), LAYOUTS[what.fold]
 
-    def records(wanted: Annotated[parameters, Query()]) -> Response:  # type: ignore[valid-type]
-        asked: Any = wanted
+    def records(asked: Any) -> Response:
         name = question_of(what.name, asked)
         given = {column: getattr(asked, column) for column in what.filters}
         equal = {column: str(value) if isinstance(value, UUID) else value for column, value in given.items() if value is not None}
@@ -51,6 +49,7 @@ def _add_list(router: APIRouter, reading: Reading, what: Listed) -> None:
             position = lookups.position(what.fold)
         return answer(reading.page(name, rows, asked.limit, lambda row: [row[what.key]]), position)
 
+    records.__annotations__["asked"] = Annotated[parameters, Query()]
     router.add_api_route(
         f"/v1/{what.name}",
         records,

@@ -42,7 +42,8 @@ def row_model(title: str, layout: Layout, /, *names: str, **others: Any) -> type
     """A row of a read model, or some of its columns; `others` are more fields with their types."""
     kinds = {column: CELLS[layout.column(column).kind] for column in names or layout.shown}
     columns = {column: kind if column in layout.key else kind | None for column, kind in kinds.items()}
-    return create_model(title, __base__=Row, **{column: (kind, ...) for column, kind in (columns | others).items()})
+    fields: dict[str, Any] = {column: (kind, ...) for column, kind in (columns | others).items()}
+    return create_model(title, __base__=Row, **fields)
 
 
 class FunnelStage(Body):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import GenericAlias
 from typing import Any, Final
 from uuid import UUID
 
@@ -215,7 +216,11 @@ def _record_model(what: Listed) -> type[BaseModel]:
 
 
 RECORDS: Final[Mapping[str, type[BaseModel]]] = {what.name: _record_model(what) for what in LISTS}
-PAGES: Final[Mapping[str, type[BaseModel]]] = {
-    name: create_model(f"{name.capitalize()}Page", __base__=Row, items=(list[model], ...), next=(str | None, ...))
-    for name, model in RECORDS.items()
-}
+
+
+def _page_model(name: str, model: type[BaseModel]) -> type[BaseModel]:
+    fields: dict[str, Any] = {"items": (GenericAlias(list, model), ...), "next": (str | None, ...)}
+    return create_model(f"{name.capitalize()}Page", __base__=Row, **fields)
+
+
+PAGES: Final[Mapping[str, type[BaseModel]]] = {name: _page_model(name, model) for name, model in RECORDS.items()}

@@ -1,14 +1,13 @@
 """The opportunity board and the service queue."""
 
-from typing import Annotated, Literal
-from uuid import UUID
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from api.reaching import AtLeast
 from api.reading.context import Reading, answer, question_of, responses
-from api.reading.parameters import LARGEST_PAGE, Nothing, Paged, Text
+from api.reading.parameters import LARGEST_PAGE, BacklogStatus, Id, Paged, Priority, Text
 from api.reading.shapes_of_records import BoardBody, QueueBody
 from readmodels import board, queue
 
@@ -16,20 +15,20 @@ from readmodels import board, queue
 class BoardParameters(AtLeast):
     """Which board is asked for."""
 
-    pipeline: UUID | Nothing = Field(None, description="The pipeline's id; without it, one board for each.")
-    owner: Text | Nothing = Field(None, description="Only deals of this owner.")
-    team: Text | Nothing = Field(None, description="Only deals of this team.")
+    pipeline: Id = Field(None, description="The pipeline's id; without it, one board for each.")
+    owner: Text = Field(None, description="Only deals of this owner.")
+    team: Text = Field(None, description="Only deals of this team.")
     deals: int = Field(50, ge=0, le=LARGEST_PAGE, description="The most deals that are shown of each stage; all are counted.")
 
 
 class QueueParameters(Paged):
     """Which requests are asked for."""
 
-    agent: Text | Nothing = Field(None, description="Only requests of this agent.")
-    team: Text | Nothing = Field(None, description="Only requests of this team.")
-    priority: Literal["low", "normal", "high", "urgent"] | Nothing = Field(None, description="Only of this priority.")
-    category: Text | Nothing = Field(None, description="Only of this category.")
-    status: Literal["open", "waiting"] | Nothing = Field(None, description="Only open or only waiting ones.")
+    agent: Text = Field(None, description="Only requests of this agent.")
+    team: Text = Field(None, description="Only requests of this team.")
+    priority: Priority = Field(None, description="Only of this priority.")
+    category: Text = Field(None, description="Only of this category.")
+    status: BacklogStatus = Field(None, description="Only open or only waiting ones.")
 
 
 def work_routes(reading: Reading) -> APIRouter:

@@ -284,7 +284,7 @@ def test_a_customer_whom_nothing_goes_on_with_may_be_silent() -> None:
     assert health(replace(WELL, lifecycle="lead", open_deals=0, last_contact_at=None), SOON).verdict is Verdict.GOOD
 
 
-def test_the_worst_reason_is_the_verdict(firm: Company) -> None:
+def test_the_worst_reason_is_the_verdict() -> None:
     found = health(replace(WELL, lifecycle="dormant", overdue_requests=2), SOON)
     assert (found.verdict, len(found.reasons)) == (Verdict.RISK, 2)
 
