@@ -52,9 +52,7 @@ def wait_for_receipts(ledger: Ledger, more: int) -> None:
 
 def check(data: Path, ledger: Ledger) -> None:
     """What must hold in the end."""
-    findings = history.examine(data, ledger)
-    assert not str(findings)
-    assert not readmodels.differences(data)
+    assert not str(history.examine(data, ledger))
     assert not ledger.faults
     assert not ledger.contradictions
     assert not ledger.unanswered
@@ -90,12 +88,12 @@ def test_when_files_may_not_grow_nothing_false_is_acknowledged_and_later_all_goe
 @pytest.mark.timeout(600)
 def test_a_rebuild_that_finds_no_room_fails_and_what_serves_is_kept_up_to_date_later(tmp_path: Path, disk: Disk) -> None:
     server = Server(disk.place / "data", prefix=disk.enter, said=tmp_path / "said.txt")
-    stories = write_stories(tmp_path / "stories.ndjson", 700, name="stories").read_bytes()
+    stories = write_stories(tmp_path / "stories.ndjson", 300, name="stories").read_bytes()
     try:
         server.started()
         assert server.ask("POST", "/v1/commands", ingestible(stories), NDJSON)[0] == 200
         readmodels.caught_up(server)
-        fill(disk.seen / "filler", leaving=1_000_000)
+        fill(disk.seen / "filler", leaving=500_000)
         status, problem = server.ask("POST", "/v1/rebuild", b"{}", JSON)
         assert (status, json.loads(problem)["code"]) == (503, "readmodels.unavailable")
         (disk.seen / "filler").unlink()
@@ -137,6 +135,7 @@ def test_when_the_disk_is_full_nothing_false_is_acknowledged_and_later_all_goes_
     assert "log.full" in ledger.unavailable
     shutil.copytree(disk.seen / "data", tmp_path / "data")
     check(tmp_path / "data", ledger)
+    assert not readmodels.differences(tmp_path / "data")
 
 
 @pytest.mark.alone
@@ -153,7 +152,8 @@ def test_a_bulk_request_that_cannot_be_done_to_its_end_says_what_was_done(tmp_pa
         done = [result for result in results if result["status"] == 200]
         refused = results[len(done) :]
         assert 0 < len(done) < 6_000
-        assert {(result["status"], result["problem"]["code"]) for result in refused} == {(503, "log.full")}
+        assert {result["status"] for result in refused} == {503}
+        assert {result["problem"]["code"] for result in refused} <= {"log.full", "keys.unavailable"}
         assert (
             server.get("/v1/events")["head"] == done[-1]["receipt"]["position"] == sum(len(each["receipt"]["event_ids"]) for each in done)
         )

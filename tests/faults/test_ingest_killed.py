@@ -19,7 +19,7 @@ def ingest(data: Path, file: Path) -> "subprocess.Popen[bytes]":
 @pytest.mark.alone
 @pytest.mark.timeout(3600)
 def test_a_file_whose_ingest_is_killed_and_run_again_ends_like_one_clean_run(tmp_path: Path, soak: bool) -> None:  # noqa: FBT001
-    file = write_stories(tmp_path / "stories.ndjson", 6_000 if soak else 700, name="stories")
+    file = write_stories(tmp_path / "stories.ndjson", 6_000 if soak else 500, name="stories")
     began = time.monotonic()
     assert ingest(tmp_path / "clean", file).wait(300) == 1, "some lines are refused"
     takes = time.monotonic() - began
