@@ -69,7 +69,7 @@ def test_when_files_may_not_grow_nothing_false_is_acknowledged_and_later_all_goe
     try:
         with talking(crowd) as ledger:
             for _ in range(10 if soak else 2):
-                wait_for_receipts(ledger, 200)
+                wait_for_receipts(ledger, 100)
                 full = max((data_folder / name).stat().st_size for name in FILES)
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (full, before[1]))
                 wait_for_refusals(ledger, 40)
@@ -145,13 +145,13 @@ def test_a_bulk_request_that_cannot_be_done_to_its_end_says_what_was_done(tmp_pa
     try:
         server.started()
         fill(disk.seen / "filler", leaving=8_000_000)
-        status, body = server.ask("POST", "/v1/commands", (line + "\n").encode() * 6_000, NDJSON)
+        status, body = server.ask("POST", "/v1/commands", (line + "\n").encode() * 4_000, NDJSON)
         assert status == 200, body
         results = [json.loads(each) for each in body.splitlines()]
-        assert len(results) == 6_000
+        assert len(results) == 4_000
         done = [result for result in results if result["status"] == 200]
         refused = results[len(done) :]
-        assert 0 < len(done) < 6_000
+        assert 0 < len(done) < 4_000
         assert {result["status"] for result in refused} == {503}
         assert {result["problem"]["code"] for result in refused} <= {"log.full", "keys.unavailable"}
         assert (
