@@ -1,7 +1,7 @@
 """Building: new versions of tables folded from the beginning, beside those that serve, then switched in."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -108,14 +108,18 @@ class Builder:
 
     def _fold(self, scratch: duckdb.DuckDBPyConnection, drafts: Sequence[Draft], upto: int, progress: Progress) -> None:
         bulk = Bulk(scratch, [(draft.plan, draft.lanes) for draft in drafts])
-        for after, end in slices(0, upto, self._slice):
-            try:
-                with bulk.typed(self._feed.arrow(after, end)) as types:
-                    for draft in drafts:
-                        self._gather(scratch, draft, types)
-            except duckdb.Error as error:
-                self._explain(drafts, after, end, error)
-            progress(end, upto)
+        after = 0
+        with closing(slices(self._feed.arrow(0, upto), self._slice)) as tables:
+            for events in tables:
+                end: int = events.column("position")[-1].as_py()
+                try:
+                    with bulk.typed(events) as types:
+                        for draft in drafts:
+                            self._gather(scratch, draft, types)
+                except duckdb.Error as error:
+                    self._explain(drafts, after, end, error)
+                progress(end, upto)
+                after = end
 
     def _gather(self, scratch: duckdb.DuckDBPyConnection, draft: Draft, types: frozenset[str]) -> None:
         for query in partials(draft.plan, draft.lanes, types):

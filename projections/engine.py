@@ -179,7 +179,7 @@ class Engine:
         try:
             with self.tables.writing() as writer, self.tables.scratch(writer) as scratch:
                 bulk = Bulk(scratch, lanes.items())
-                with bulk.typed(self.feed.arrow(after, upto)) as types:
+                with bulk.typed(self.feed.arrow(after, upto).read_all()) as types:
                     for target in group:
                         rows = partials(target.plan, lanes[target.plan], types)
                         if rows:

@@ -42,7 +42,7 @@ def folded(fold: Fold, events: list[StoredEvent], evaluator: str) -> Rows:
         return evaluate(made, events)
     with duckdb.connect() as connection:
         bulk = Bulk(connection, [(made, made.lanes)])
-        with bulk.typed(MemoryFeed(events).arrow(0, 1_000)) as types:
+        with bulk.typed(MemoryFeed(events).arrow(0, 1_000).read_all()) as types:
             queries = partials(made, made.lanes, types)
             together = combined(made, made.lanes, f"({' UNION ALL '.join(queries)})")
             rows = connection.execute(canonical(made.layout, f"({together})")).fetchall() if queries else []
