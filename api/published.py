@@ -1,7 +1,7 @@
 """How commands' fields look in the OpenAPI document: no wider than what is accepted, so that a valid message is never refused for its shape."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -49,6 +49,15 @@ class Published(GenerateJsonSchema):
             centuries = "|".join(f"{century:02}" for century in range(first.year // 100, last.year // 100))
             described["pattern"] = rf"^({centuries})\d\d-\d\d-\d\d$"
             described["description"] = f"from {first} to {last}"
+        return described
+
+    def datetime_schema(self, schema: core_schema.DatetimeSchema) -> JsonSchemaValue:
+        """Moments from a year on."""
+        described = super().datetime_schema(schema)
+        first = schema.get("ge")
+        if isinstance(first, datetime):
+            described["pattern"] = rf"^({first.year // 100}|[{first.year // 1000 + 1}-9]\d)\d\d-"
+            described["description"] = f"not before {first.date()}"
         return described
 
     def function_after_schema(self, schema: core_schema.AfterValidatorFunctionSchema) -> JsonSchemaValue:

@@ -73,9 +73,8 @@ def _settle() -> None:
     sys.setswitchinterval(0.001)
 
 
-def main() -> None:
-    """Run the command line."""
-    _settle()
-    arguments = hoisted(sys.argv[1:])
-    with failures_told(as_json="--json" in arguments):
-        program(arguments, prog_name="daybook")
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; it ends the process with its exit code."""
+    given = hoisted(sys.argv[1:] if arguments is None else arguments)
+    with failures_told(as_json="--json" in given):
+        program(given, prog_name="daybook")
