@@ -80,6 +80,14 @@ class Server:
         self.wait_ready()
         return self
 
+    def refused(self) -> Any:
+        """Start it, see it end at once, and give the problem that it ended with."""
+        self.start()
+        assert self.process is not None
+        assert self.process.wait(READY_WITHIN) == 1
+        self.process = None
+        return json.loads(self.said.read_text().splitlines()[-1])
+
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, *, timeout: float = 60.0
     ) -> tuple[int, bytes]:

@@ -86,7 +86,7 @@ def test_when_files_may_not_grow_nothing_false_is_acknowledged_and_later_all_goe
 
 @pytest.mark.alone
 @pytest.mark.timeout(600)
-def test_a_rebuild_that_finds_no_room_fails_and_what_serves_is_kept_up_to_date_later(tmp_path: Path, disk: Disk) -> None:
+def test_a_rebuild_or_a_start_that_finds_no_room_says_so_and_what_serves_goes_on_later(tmp_path: Path, disk: Disk) -> None:
     server = Server(disk.place / "data", prefix=disk.enter, said=tmp_path / "said.txt")
     stories = write_stories(tmp_path / "stories.ndjson", 300, name="stories").read_bytes()
     try:
@@ -96,7 +96,10 @@ def test_a_rebuild_that_finds_no_room_fails_and_what_serves_is_kept_up_to_date_l
         fill(disk.seen / "filler", leaving=500_000)
         status, problem = server.ask("POST", "/v1/rebuild", b"{}", JSON)
         assert (status, json.loads(problem)["code"]) == (503, "readmodels.unavailable")
+        server.kill()
+        assert server.refused()["code"] in {"log.full", "keys.unavailable", "readmodels.unavailable"}
         (disk.seen / "filler").unlink()
+        server.started()
         assert server.ask("POST", "/v1/commands", ingestible(stories.replace(b"stories", b"more")), NDJSON)[0] == 200
         readmodels.caught_up(server)
         status, problem = server.ask("POST", "/v1/rebuild", b"{}", JSON)

@@ -64,3 +64,26 @@ def test_no_acknowledged_command_is_lost_or_applied_twice_when_the_server_is_kil
     assert not ledger.contradictions
     assert not ledger.unanswered
     assert not server.complaints()
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+def test_a_first_start_that_is_killed_can_be_begun_again(tmp_path: Path, soak: bool) -> None:  # noqa: FBT001
+    moments = random.Random(12)
+    began = time.monotonic()
+    assert Server(tmp_path / "clean").started().stop() == 0
+    takes = time.monotonic() - began
+    for round_ in range(100 if soak else 3):
+        server = Server(tmp_path / str(round_))
+        try:
+            server.start()
+            time.sleep(moments.uniform(0.0, takes))
+            server.kill()
+            server.started()
+            body = b'{"name": "Somebody", "kind": "person"}'
+            assert server.ask("POST", "/v1/commands/register_customer", body, {"Content-Type": "application/json"})[0] == 200
+            readmodels.caught_up(server)
+            assert server.stop() == 0
+        finally:
+            server.kill()
+        assert not server.complaints()
