@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Table, Text, bindparam, case, select
+from sqlalchemy import Table, Text, bindparam, case, func, select
 
 from domain.errors import NotFound
+from readmodels.asking import FOLDS as VERSIONS
 from readmodels.asking import Lookups, Row, Statement
 from readmodels.clocks import clocks, next_due
 from readmodels.health import Health, Signs, health
+from readmodels.layout import State
 from readmodels.opening import Decrypt, opened
 
 FOLDS: Final = ("contacts", "customer_360", "customer_external_ids", "customer_fields", "interactions", "opportunities", "requests")
@@ -37,6 +39,8 @@ INTERACTION: Final = ("interaction_id", "kind", "direction", "happened_at", "dur
 
 PERSONAL: Final = ("person_name", "email", "phone", "website", "street", "postal_code", "city", "preference_note")
 PERSONAL_CONTACT: Final = ("name", "email", "phone")
+SUBJECT: Final = ("subject",)
+PERSONAL_FIELD: Final = ("personal_value",)
 
 
 class CustomerReader:
@@ -52,7 +56,10 @@ class CustomerReader:
         def columns(of: Any, names: Sequence[str]) -> Statement:
             return select(*(of[name] for name in names)).where(of.customer_id == customer_id)
 
-        self._profile = select(table("customer_360")).where(table("customer_360").c.customer_id == customer_id)
+        position = select(func.min(VERSIONS.c.position)).where(VERSIONS.c.state == State.SERVING.value, VERSIONS.c.fold.in_(FOLDS))
+        self._profile = select(table("customer_360"), position.scalar_subquery().label("position")).where(
+            table("customer_360").c.customer_id == customer_id
+        )
         self._contacts = (
             columns(contacts, CONTACT)
             .where(contacts.left_at.is_(None))
@@ -92,30 +99,36 @@ class CustomerReader:
             raise NotFound("customer.unknown", f"no customer is known to {source[:100]} as {external_id[:100]}")
         return found[0]["customer_id"]
 
-    def customer(self, lookups: Lookups, customer_id: str | UUID, *, decrypt: Decrypt, now: datetime) -> Row:
-        """The customer as JSON has it, personal fields readable (None where forgotten). Raises NotFound `customer.unknown`."""
+    def customer(self, lookups: Lookups, customer_id: str | UUID, *, decrypt: Decrypt, now: datetime) -> tuple[Row, int]:
+        """The customer as JSON has it, personal fields readable (None where forgotten), and up to which event that is true.
+
+        Raises NotFound `customer.unknown`.
+        """
         about = {"customer_id": str(customer_id)}
         found = lookups.rows(self._profile, about)
         if not found:
             raise NotFound("customer.unknown", f"there is no customer {customer_id}")
         profile = found[0]
-        contacts, deals = lookups.rows(self._contacts, about), lookups.rows(self._deals, about)
-        current, past = lookups.rows(self._open_requests, about), lookups.rows(self._past_requests, about)
-        recent, fields = lookups.rows(self._interactions, about), lookups.rows(self._fields, about)
-        last = lookups.rows(self._last_contact, about)
+        contacts = lookups.rows(self._contacts, about)
+        # What the profile knows to be nothing is not asked for; these three counts are exact whatever was reported.
+        deals = lookups.rows(self._deals, about) if profile["open_opportunities"] else []
+        current = lookups.rows(self._open_requests, about) if profile["open_requests"] else []
+        past = lookups.rows(self._past_requests, about) if profile["requests"] > len(current) else []
+        recent = lookups.rows(self._interactions, about) if profile["last_contact_at"] else []
+        fields = lookups.rows(self._fields, about)
         opened(
             decrypt,
-            ([profile], PERSONAL),
+            (found, PERSONAL),
             (contacts, PERSONAL_CONTACT),
-            (current, ("subject",)),
-            (past, ("subject",)),
-            (recent, ("subject",)),
-            (fields, ("personal_value",)),
+            (current, SUBJECT),
+            (past, SUBJECT),
+            (recent, SUBJECT),
+            (fields, PERSONAL_FIELD),
         )
-        last_contact_at: str | None = last[0]["happened_at"] if last else None
+        last_contact_at = self._last_contacted(lookups, about, recent)
         current = [_request(request, now) for request in current]
         signs = _signs(profile, current, last_contact_at)
-        return {
+        body = {
             **_profile(profile),
             "external_ids": lookups.rows(self._external_ids, about),
             "custom_fields": [_field(field) for field in fields],
@@ -126,17 +139,42 @@ class CustomerReader:
             "interactions": {"count": profile["interactions"], "last_contact_at": last_contact_at, "recent": recent},
             "health": _health(health(signs, now), now),
         }
+        return body, profile["position"]
+
+    def _last_contacted(self, lookups: Lookups, about: Row, recent: Sequence[Row]) -> str | None:
+        """When the customer and we last spoke; mostly that is among the latest interactions."""
+        outward = [each for each in recent if each["direction"] != "internal" and each["kind"] != "note"]
+        if not outward and len(recent) == MOST_INTERACTIONS:
+            outward = lookups.rows(self._last_contact, about)
+        return outward[0]["happened_at"] if outward else None
 
 
 def _profile(profile: Row) -> Row:
-    names = (
-        "customer_id", "kind", "lifecycle", "lifecycle_since", "owner_id", "team", "tier", "industry", "size", "tags", "parent_id", "archived",
-        "registered_at", "email", "phone", "website",
-    )  # fmt: skip
     return {
+        "customer_id": profile["customer_id"],
         "name": profile["name"] if profile["kind"] == "company" else profile["person_name"],
-        **{name: profile[name] for name in names},
-        "address": {name: profile[name] for name in ("street", "postal_code", "city", "region", "country")},
+        "kind": profile["kind"],
+        "lifecycle": profile["lifecycle"],
+        "lifecycle_since": profile["lifecycle_since"],
+        "owner_id": profile["owner_id"],
+        "team": profile["team"],
+        "tier": profile["tier"],
+        "industry": profile["industry"],
+        "size": profile["size"],
+        "tags": profile["tags"],
+        "parent_id": profile["parent_id"],
+        "archived": profile["archived"],
+        "registered_at": profile["registered_at"],
+        "email": profile["email"],
+        "phone": profile["phone"],
+        "website": profile["website"],
+        "address": {
+            "street": profile["street"],
+            "postal_code": profile["postal_code"],
+            "city": profile["city"],
+            "region": profile["region"],
+            "country": profile["country"],
+        },
         "preferences": {
             "language": profile["language"],
             "channel": profile["preferred_channel"],

@@ -109,7 +109,7 @@ def source(request: pytest.FixtureRequest, firm: Company) -> LookupSource:
 def read(firm: Company, source: LookupSource, name: str, now: datetime = NOW) -> dict[str, Any]:
     reader = CustomerReader(firm.lookup_store.table)
     with source.snapshot() as lookups:
-        return reader.customer(lookups, reader.id_of(lookups, "test", name), decrypt=firm.books.vault.decrypt_all, now=now)
+        return reader.customer(lookups, reader.id_of(lookups, "test", name), decrypt=firm.books.vault.decrypt_all, now=now)[0]
 
 
 def of_customer(firm: Company, customer_id: str) -> list[StoredEvent]:
