@@ -42,14 +42,13 @@ def create_app(daybook: Daybook) -> FastAPI:
     submit = daybook.submit
     bulk = BulkDoor(submit, Limits(settings.max_body_bytes, settings.max_bulk_commands))
     door = CommandDoor(submit, largest=settings.max_command_bytes)
-    app.state.direct = {("POST", "/v1/commands/"): ("name", door)}
     app.router.routes[:0] = [
         Route("/v1/commands/{name}", door, methods=["POST"]),
         Route("/v1/commands", bulk, methods=["POST"]),
     ]
     for routes in (health_routes(daybook), feed_routes(daybook.books), sql_routes(daybook)):
         app.include_router(routes)
-    app.state.direct |= reading.install(app, daybook)
+    app.state.direct = {("POST", "/v1/commands/"): ("name", door), **reading.install(app, daybook)}
     pages.install(app)
     app.openapi = cache(lambda: openapi.document(app))  # type: ignore[method-assign]
     return app

@@ -161,7 +161,9 @@ def _is_list(command: RegisteredCommand, field: str) -> bool:
 
 def _command_operation(command: RegisteredCommand, body: Mapping[str, Any]) -> dict[str, Any]:
     accepted = _json("Receipt", "Accepted and durable.")
-    accepted["headers"] = {"ETag": {"description": "The record's version, for If-Match.", "schema": {"type": "string", "pattern": ENTITY_TAG}}}
+    accepted["headers"] = {
+        "ETag": {"description": "The record's version, for If-Match.", "schema": {"type": "string", "pattern": ENTITY_TAG}}
+    }
     accepted["links"] = _links(command)
     return {
         "tags": [f"commands: {command.target[1]}"],

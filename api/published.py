@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
@@ -12,7 +12,10 @@ from commands import normalise
 
 NOT_BLANK: Final = r"(?=[\s\S]*\S)"
 FORMATS: Final[Mapping[Callable[[str], str], Mapping[str, str]]] = {
-    normalise.email: {"format": "email", "pattern": r"^[A-Za-z0-9._%+-]{1,60}@([A-Za-z0-9]([A-Za-z0-9-]{0,60}[A-Za-z0-9])?\.)+[A-Za-z]{2,20}$"},
+    normalise.email: {
+        "format": "email",
+        "pattern": r"^[A-Za-z0-9._%+-]{1,60}@([A-Za-z0-9]([A-Za-z0-9-]{0,60}[A-Za-z0-9])?\.)+[A-Za-z]{2,20}$",
+    },
     normalise.website: {"pattern": r"^([Hh][Tt][Tt][Pp][Ss]?://)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+([/?#]\S*)?$"},
 }
 """What a check beyond the schema means for the spelling of a text."""
@@ -63,4 +66,4 @@ class Published(GenerateJsonSchema):
     def function_after_schema(self, schema: core_schema.AfterValidatorFunctionSchema) -> JsonSchemaValue:
         """Addresses, as far as a schema can say how they are spelled."""
         described = super().function_after_schema(schema)
-        return described | FORMATS.get(schema["function"]["function"], {})  # pyright: ignore[reportArgumentType, reportCallIssue]
+        return {**described, **FORMATS.get(cast("Callable[[str], str]", schema["function"]["function"]), {})}

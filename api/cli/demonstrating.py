@@ -1,19 +1,18 @@
 """`daybook demo`: two years of a made-up company in a folder of its own, served, with five things to try."""
 
 from dataclasses import asdict
-from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
-from uuid import UUID
+from typing import Annotated, Final
 
 import orjson
 import typer
+from pydantic import TypeAdapter
 from rich.text import Text
 
 from api.cli.output import STDERR, STDOUT, print_json, progress
 from api.cli.serving import Host, Port, served
 from api.cli.session import Session, folding, session_of
-from api.demo.fill import USUAL_EVENTS, Notable, Summary, fill
+from api.demo.fill import USUAL_EVENTS, Summary, fill
 from api.demo.tour import Thing, five_things
 from api.folder import Folder
 from api.wiring import open_books
@@ -22,6 +21,8 @@ from domain.errors import RuleViolation
 FOLDER: Final = Path("data/demo")
 TOLD: Final = "demo.json"
 """What the demonstration was, beside its events."""
+
+_SUMMARY: Final = TypeAdapter(Summary)
 
 Events = Annotated[int, typer.Option("--events", min=1_000, max=5_000_000, help="About so many events.")]
 Seed = Annotated[int, typer.Option("--seed", help="The same seed makes the same company.")]
@@ -48,10 +49,7 @@ def _known(folder: Path) -> Summary | None:
     told = folder / TOLD
     if not told.exists():
         return None
-    found: dict[str, Any] = orjson.loads(told.read_bytes())
-    notable = {what: Notable(id=UUID(record["id"]), name=record["name"]) for what, record in found["notable"].items()}
-    moments = {name: datetime.fromisoformat(found[name]) for name in ("since", "until")}
-    return Summary(**{**found, **moments, "notable": notable})
+    return _SUMMARY.validate_json(told.read_bytes())
 
 
 def _filled(session: Session, events: int, seed: int) -> Summary:

@@ -29,9 +29,9 @@ class OptionField:
 
     name: str
     kind: Kind
-    many: bool
-    required: bool
-    help: str
+    many: bool = False
+    required: bool = False
+    help: str = ""
 
 
 def fields_of(schema: Mapping[str, Any]) -> Iterator[OptionField]:
@@ -44,7 +44,7 @@ def fields_of(schema: Mapping[str, Any]) -> Iterator[OptionField]:
         kind, many = _kind(described)
         notes = [described.get("description", ""), f"({kind})" if kind is not Kind.TEXT else "", _choices(described)]
         notes.append("[required]" if name in required else "")
-        yield OptionField(name, kind, many, name in required, " ".join(note for note in notes if note))
+        yield OptionField(name, kind, many=many, required=name in required, help=" ".join(note for note in notes if note))
 
 
 def _resolved(described: Mapping[str, Any], shared: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:

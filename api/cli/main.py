@@ -75,6 +75,7 @@ def _settle() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; it ends the process with its exit code."""
+    _settle()
     given = hoisted(sys.argv[1:] if arguments is None else arguments)
     with failures_told(as_json="--json" in given):
         program(given, prog_name="daybook")

@@ -52,7 +52,7 @@ def _print(value: Any, title: str, shows: Shows) -> None:
 
 
 def _print_object(value: Mapping[str, Any], title: str, shows: Shows) -> None:
-    nested = {name: item for name, item in value.items() if _is_rows(item) or (isinstance(item, Mapping) and item)}
+    nested: dict[str, Any] = {name: item for name, item in value.items() if _is_rows(item) or (isinstance(item, Mapping) and item)}
     plain = {name: item for name, item in value.items() if name not in nested and item is not None and item != []}
     if not plain and not nested:
         STDOUT.print(Text(f"{title}: nothing".removeprefix(": ")))
@@ -79,7 +79,9 @@ def _print_list(rows: Sequence[Mapping[str, Any]], title: str, shows: Shows) -> 
 def print_rows(rows: Sequence[Any], title: str = "", columns: Sequence[str] | None = None, names: Sequence[str] | None = None) -> None:
     """Print rows as a table: sequences in the order of `columns`, or objects, of which `names` are shown."""
     headings, cells = (columns, [list(row) for row in rows]) if columns is not None else _cells(rows, names)
-    table = Table(title=Text(_heading(title)) if title else None, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table = Table(
+        title=Text(_heading(title)) if title else None, title_justify="left", header_style="bold", box=SIMPLE_HEAD, pad_edge=False
+    )
     for place, name in enumerate(headings):
         numeric = all(_is_number(row[place]) for row in cells)
         longest = max((len(_text(row[place], name)) for row in cells), default=0)
@@ -100,7 +102,9 @@ def _cells(rows: Sequence[Any], names: Sequence[str] | None) -> tuple[Sequence[s
 
 
 def _is_rows(value: Any) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(item, Mapping) for item in cast("list[Any]", value))
+    if not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(item, Mapping) for item in cast("list[Any]", value))
 
 
 def _is_number(value: Any) -> bool:

@@ -54,7 +54,9 @@ def _id_of(caller: Distant | Local, plural: str, name: str) -> str:
         return str(UUID(name))
     source, colon, external = name.partition(":")
     wanted = {"external_source": source, "external_id": external} if colon else {"name": name}
-    found = ask(caller, "GET", f"/v1/{plural}", parameters={**wanted, "limit": 2}).json()["items"] if colon or plural == "pipelines" else []
+    found: list[dict[str, Any]] = []
+    if colon or plural == "pipelines":
+        found = ask(caller, "GET", f"/v1/{plural}", parameters={**wanted, "limit": 2}).json()["items"]
     kind = _kind_of(plural)
     if len(found) != 1:
         raise NotFound(f"{kind}.unknown", f"there is no one {kind} “{name}”; give its id, or another system's name for it as source:id")

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx2
 import typer
@@ -57,9 +57,7 @@ def folding(bar: Any, description: str = "folding") -> Any:
 
 def session_of(context: typer.Context) -> Session:
     """This run's session."""
-    session = context.find_root().obj
-    assert isinstance(session, Session)
-    return session
+    return cast("Session", context.find_root().obj)
 
 
 @contextmanager

@@ -31,7 +31,9 @@ def test_pages_lead_from_the_first_event_to_the_last_with_no_gap(http: TestClien
     assert page["head"] == after == seen[-1]
 
 
-def test_personal_fields_are_readable_until_the_person_is_forgotten(http: TestClient, customers: list[dict[str, Any]], daybook: Daybook) -> None:
+def test_personal_fields_are_readable_until_the_person_is_forgotten(
+    http: TestClient, customers: list[dict[str, Any]], daybook: Daybook
+) -> None:
     def told() -> tuple[str | None, str | None]:
         first, second = (event["data"] for event in http.get("/v1/events").json()["events"][:2])
         return first["person_name"], second["email"]

@@ -17,7 +17,16 @@ def test_every_operation_does_what_the_document_says(tmp_path: Path, root: Path)
     server = Server(tmp_path / "data").started()
     try:
         report = subprocess.run(
-            [sys.executable, "-m", "schemathesis.cli", "--config-file", str(TERMS), "run", f"http://127.0.0.1:{server.port}/openapi.json", "--no-color"],
+            [
+                sys.executable,
+                "-m",
+                "schemathesis.cli",
+                "--config-file",
+                str(TERMS),
+                "run",
+                f"http://127.0.0.1:{server.port}/openapi.json",
+                "--no-color",
+            ],
             env={**os.environ, "SCHEMATHESIS_HOOKS": "tests.api.ndjson", "PYTHONPATH": str(root)},
             cwd=tmp_path,
             capture_output=True,
