@@ -122,7 +122,7 @@ class LookupTables:
     def fill(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
         """Load rows in the order of their keys."""
         order = ", ".join(quoted(name) for name in plan.layout.key)
-        found = scratch.execute(canonical(plan.layout, relation, texts_as_json=True) + f" ORDER BY {order}")
+        found = scratch.execute(canonical(plan.layout, relation) + f" ORDER BY {order}")
         while batch := found.fetchmany(LOAD_ROWS):
             with self.store.writing() as writer:
                 writer.load(plan.layout, version.number, batch)

@@ -81,16 +81,15 @@ def _prepare(engine: Engine, plan: Plan) -> Version | None:
 def build(feed: Feed, wanted: Mapping[Engine, Iterable[str]], progress: Progress | None = None) -> list[Draft]:
     """Build new versions of the folds `wanted` of each engine beside the serving ones, and switch each in.
 
-    Raises BuildFailed; then folds that were switched in before it serve their new versions, all others what served before.
+    Raises BuildFailed; then a home that was not switched yet goes on serving what it did.
     """
     builder = Builder(feed)
     drafts = builder.build(wanted, progress)
-    for place, draft in enumerate(drafts):
-        try:
-            builder.switch(draft)
-        except BaseException:
-            builder.discard(drafts[place:])
-            raise
+    try:
+        builder.switch(drafts)
+    except BaseException:
+        builder.discard(drafts)
+        raise
     return drafts
 
 

@@ -179,6 +179,8 @@ def _opened(path: Path | None, config: dict[str, str | bool | int | float | list
     connection = _open(path, config)
     for statement in (
         "SET TimeZone = 'UTC'",
+        # Texts are stored as they are or by dictionary: finding shorter codes for them takes longer than all the rest of a rebuild.
+        "SET disabled_compression_methods = 'fsst,dict_fsst'",
         _REGISTER,
         "SET python_enable_replacements = false",
         "SET enable_external_access = false",

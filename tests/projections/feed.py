@@ -76,7 +76,7 @@ def state(event: StoredEvent) -> str:
 
 
 EPOCH = datetime(2024, 2, 28, 22, 0, tzinfo=UTC)
-WORDS = ("", "a", "open", "O'Neill \"x\"", '"data":', "é中文", "back\\slash", "line\nbreak", "Müller & Söhne")
+WORDS = ("", "a", "open", "O'Neill \"x\"", '"data":', "é中文", "back\\slash", "line\nbreak", "bell\x07\x1f\\u001f", "Müller & Söhne")
 NAMED: dict[str, tuple[object, ...]] = {
     "status": ("open", "won", "lost", "waiting", "resolved"),
     "previous_status": ("open", "won", "lost", "waiting", "resolved"),
