@@ -132,7 +132,6 @@ class SQLiteReader:
         if connection is None:
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS)
             connection.execute("PRAGMA query_only = ON")
-            connection.execute("PRAGMA mmap_size = 1073741824")
             self._own.connection = connection
             self._opened.append(connection)
         return connection

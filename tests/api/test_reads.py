@@ -5,19 +5,36 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import orjson
 import pytest
 from fastapi import FastAPI
+from pydantic import BaseModel
 from starlette.testclient import TestClient
 
-from api.app import create_server
-from api.wiring import Daybook
+from api.app import create_app, create_server
+from api.reading.shapes import CommentsBody, FunnelBody, SatisfactionBody, TimelineBody
+from api.reading.shapes_of_records import PAGES, RECORDS, BoardBody, CustomerBody, QueueBody
+from api.settings import load_settings
+from api.wiring import Daybook, open_daybook
 from tests.commands.orders import CUSTOMER, PIPELINE, deal, ext, order, receipt
 from tests.readmodels.histories import at
 
 NOBODY = uuid4()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
+def daybook(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Daybook]:
+    """One Daybook for all these tests: they read, and what some of them write is about records of their own."""
+    with open_daybook(load_settings({}, data=tmp_path_factory.mktemp("data"), max_wait_seconds=5.0), follow=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def app(daybook: Daybook) -> FastAPI:
+    return create_app(daybook)
+
+
+@pytest.fixture(scope="module")
 def ids(daybook: Daybook) -> dict[str, str]:
     """A small company; its records' ids, and `position`, where it ends."""
     orders = {
@@ -35,7 +52,7 @@ def ids(daybook: Daybook) -> dict[str, str]:
     return {name: str(each.stream_id) for name, each in receipts.items()} | {"position": str(receipts["survey"].position)}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def http(app: FastAPI, ids: dict[str, str]) -> Iterator[TestClient]:
     with TestClient(app) as client:
         client.params = {"at_least": ids["position"]}
@@ -107,21 +124,36 @@ def test_a_timeline_speaks_chinese_and_can_be_narrowed(http: TestClient, ids: di
     assert refused(http, path, kind="weather") == (422, "request.invalid")
 
 
-def test_what_was_forgotten_is_marked_everywhere(http: TestClient, daybook: Daybook, ids: dict[str, str]) -> None:
-    daybook.books.vault.forget(UUID(ids["contact"]))
-    [person] = got(http, f"/v1/customers/{ids['customer']}")["contacts"]["people"]
-    assert (person["name"], person["erased"]) == (None, True)
-    [added] = got(http, f"/v1/customers/{ids['customer']}/timeline", kind="contact.added")["items"]
+def person(daybook: Daybook, name: str) -> tuple[str, str, int]:
+    """A person who is a customer with a contact and a comment: both their ids, and the position."""
+    orders = [
+        order("register_customer", customer_id=ext(name), kind="person", name=name),
+        order("add_contact", contact_id=ext(name), customer_id=ext(name), name=name, email="ann@example.com"),
+        order("record_survey_answer", customer_id=ext(name), kind="csat", score=5, comment="fine"),
+    ]
+    made = [receipt(outcome) for outcome in daybook.books.dispatcher.execute(orders)]
+    return str(made[0].stream_id), str(made[1].stream_id), made[2].position
+
+
+def test_what_was_forgotten_is_marked_everywhere(http: TestClient, daybook: Daybook) -> None:
+    customer_id, contact_id, position = person(daybook, "Ann")
+    daybook.books.vault.forget(UUID(contact_id))
+    [contact] = got(http, f"/v1/customers/{customer_id}", at_least=position)["contacts"]["people"]
+    assert (contact["name"], contact["erased"]) == (None, True)
+    [added] = got(http, f"/v1/customers/{customer_id}/timeline", kind="contact.added", at_least=position)["items"]
     assert (added["data"]["name"], sorted(added["erased"]), added["says"]) == (None, ["email", "name"], "Contact (erased) added")
-    [listed] = got(http, "/v1/contacts")["items"]
+    listed = got(http, f"/v1/contacts/{contact_id}")
     assert (listed["email"], listed["erased"]) == (None, True)
 
 
-def test_a_comment_of_somebody_forgotten_is_null_and_marked(http: TestClient, daybook: Daybook, ids: dict[str, str]) -> None:
-    assert [each["comment"] for each in got(http, "/v1/satisfaction/comments", survey="nps")["items"]] == ["fine"]
-    daybook.books.vault.forget(UUID(ids["customer"]))
-    [comment] = got(http, "/v1/satisfaction/comments", survey="nps")["items"]
+def test_a_comment_of_somebody_forgotten_is_null_and_marked(http: TestClient, daybook: Daybook) -> None:
+    customer_id, _, position = person(daybook, "Bea")
+    asked = {"survey": "csat", "at_least": position, "limit": 1}
+    assert [each["comment"] for each in got(http, "/v1/satisfaction/comments", **asked)["items"]] == ["fine"]
+    daybook.books.vault.forget(UUID(customer_id))
+    [comment] = got(http, "/v1/satisfaction/comments", **asked)["items"]
     assert (comment["comment"], comment["erased"]) == (None, True)
+    assert (got(http, f"/v1/customers/{customer_id}")["name"], got(http, f"/v1/customers/{customer_id}")["erased"]) == (None, True)
 
 
 def test_the_funnel_of_a_pipeline_in_both_views(http: TestClient, ids: dict[str, str]) -> None:
@@ -190,6 +222,33 @@ def test_an_amount_is_exact_text(http: TestClient) -> None:
 )
 def test_what_cannot_be_asked_is_refused_with_its_code(http: TestClient, path: str, parameters: Any, status: int, code: str) -> None:
     assert refused(http, path, **parameters) == (status, code)
+
+
+ANSWERS: dict[str, type[BaseModel]] = {
+    "/v1/customers/{customer}": CustomerBody,
+    "/v1/customers/{customer}/timeline": TimelineBody,
+    "/v1/customers/{customer}/timeline?language=zh&order=-recorded": TimelineBody,
+    "/v1/funnel": FunnelBody,
+    "/v1/funnel?view=activity&by=product": FunnelBody,
+    "/v1/satisfaction?survey=nps&by=week": SatisfactionBody,
+    "/v1/satisfaction/comments?survey=nps": CommentsBody,
+    "/v1/board": BoardBody,
+    "/v1/queue": QueueBody,
+    **{f"/v1/{name}": page for name, page in PAGES.items()},
+    "/v1/contacts/{contact}": RECORDS["contacts"],
+    "/v1/opportunities/{won}": RECORDS["opportunities"],
+    "/v1/requests/{request}": RECORDS["requests"],
+    "/v1/interactions/{interaction}": RECORDS["interactions"],
+    "/v1/surveys/{survey}": RECORDS["surveys"],
+    "/v1/pipelines/{pipeline}": RECORDS["pipelines"],
+}
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+def test_every_answer_is_as_the_document_says(http: TestClient, ids: dict[str, str], path: str) -> None:
+    place, _, query = path.partition("?")
+    answer = got(http, place.format(**ids), **dict(pair.split("=") for pair in query.split("&") if pair))
+    ANSWERS[path].model_validate_json(orjson.dumps(answer), strict=True)
 
 
 def test_a_read_sees_the_write_before_it(http: TestClient, app: FastAPI, ids: dict[str, str]) -> None:
