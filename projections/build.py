@@ -1,6 +1,6 @@
 """Building: new versions of tables folded from the beginning, beside those that serve, then switched in."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -46,7 +46,7 @@ def _drafts(wanted: Mapping[Engine, Iterable[str]]) -> list[Draft]:
 
 
 @contextmanager
-def _scratch(drafts: Iterable[Draft]) -> Iterator[duckdb.DuckDBPyConnection]:
+def _scratch(drafts: Iterable[Draft]) -> Generator[duckdb.DuckDBPyConnection]:
     """The facts' own DuckDB if facts are built, so that rows go over within it."""
     by_home = {home: engine for draft in drafts for home, engine in draft.engines.items()}
     with (by_home.get(Home.FACTS) or by_home[Home.LOOKUPS]).tables.scratch() as scratch:
@@ -160,7 +160,9 @@ def _switched(engine: Engine, drafts: Sequence[Draft]) -> bool:
     home = engine.tables.home
     numbers = {draft.plan.name: draft.versions[home].number for draft in drafts}
     with engine.turn:
-        while engine.move_on([target for target in engine.targets(State.BUILDING) if numbers.get(target.plan.name) == target.version.number]):
+        while engine.move_on(
+            [target for target in engine.targets(State.BUILDING) if numbers.get(target.plan.name) == target.version.number]
+        ):
             pass
         with engine.tables.writing() as writer:
             versions = writer.versions()
@@ -185,5 +187,3 @@ def _caught_up(name: str, number: int, versions: Sequence[Version]) -> bool:
 
 def _quiet(_done: int, _all: int) -> None:
     """Nobody wants to know."""
-
-

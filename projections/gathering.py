@@ -4,7 +4,7 @@ That is right because rows combine in any order; each worker gathers rows in tab
 """
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
@@ -93,7 +93,7 @@ class Gathering:
                 future.result()
 
     @contextmanager
-    def _workers(self) -> Iterator[None]:
+    def _workers(self) -> Generator[None]:
         self._connection.execute(f"ATTACH ':memory:' AS {self._database}")
         with ExitStack() as stack:
             stack.callback(self._connection.execute, f"DETACH {self._database}")
@@ -103,7 +103,7 @@ class Gathering:
             yield
 
     @contextmanager
-    def _worker(self) -> Iterator[Worker]:
+    def _worker(self) -> Generator[Worker]:
         worker = self._idle.get()
         try:
             yield worker

@@ -24,7 +24,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(value: str | int | bool) -> str:
+def _literal(value: str | int) -> str:
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
@@ -42,7 +42,9 @@ def typed(event: type[Event], used: Iterable[Value], source: str) -> str:
     """
     values = set(used)
     fields = sorted(value.name for value in values if isinstance(value, Field))
-    outer = sorted(value.name for value in values if isinstance(value, Envelope) and value.name not in ("position", "stream_id", "version", "type"))
+    outer = sorted(
+        value.name for value in values if isinstance(value, Envelope) and value.name not in ("position", "stream_id", "version", "type")
+    )
     shapes = [f'"{name}":{_json_type(ENVELOPE[name])}' for name in outer]
     if fields:
         shapes.append('"data":{' + ",".join(f'"{name}":{_json_type(shape(event)[name].kind)}' for name in fields) + "}")
@@ -169,10 +171,8 @@ def _value(value: Value, event: type[Event]) -> str:
             return _literal(event.type)
         case Envelope(name):
             return quoted("e_" + name)
-        case Const(None):
-            return "NULL"
         case Const(constant):
-            return f"{_literal(constant)}::{NATIVE[kind_of(value, event) or Kind.TEXT]}"
+            return "NULL" if constant is None else f"{_literal(constant)}::{NATIVE[kind_of(value, event) or Kind.TEXT]}"
         case Data():
             return "data_text"
 

@@ -13,9 +13,9 @@ log = logging.getLogger(__name__)
 
 
 def start(feed: Feed, engines: Sequence[Engine], progress: Progress | None = None) -> list[str]:
-    """Make ready to serve: every fold has a serving table afterwards. Gives the folds whose serving tables are of another
-    declaration than today's; they serve as they are until `build` has been called for them.
+    """Make ready to serve: every fold has a serving table afterwards; gives the names of those that are stale.
 
+    A stale one was folded by another declaration than today's; it serves as it is until `build` has been called for it.
     Failures of an earlier run are forgotten, so that stopped folds are tried again. What was being built then is dropped.
     A kept version that was folded by today's declaration (the code was rolled back) is switched back to.
     """

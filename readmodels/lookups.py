@@ -1,6 +1,6 @@
 """The lookup tables: a row per entity in SQLite or PostgreSQL, read through views that have the folds' names."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -71,7 +71,7 @@ class LookupStore:
         engine = create_engine(
             f"sqlite:///{path}",
             connect_args={"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False},
-            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_serializer=_json,
             json_deserializer=orjson.loads,
         )
         event.listen(engine, "connect", _prepare_sqlite)
@@ -84,7 +84,7 @@ class LookupStore:
         engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             connect_args={"options": f"-csearch_path={schema} -ctimezone=UTC"},
-            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_serializer=_json,
             json_deserializer=orjson.loads,
         )
         with engine.begin() as connection:
@@ -101,16 +101,16 @@ class LookupStore:
         return self._views[name]
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> Generator[Connection]:
         """A connection whose queries all see the same state."""
-        with self.engine.connect() as connection:
-            if connection.dialect.name == "postgresql":
-                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            with connection.begin():
-                yield connection
+        options: dict[str, Any] = {}
+        if self.engine.dialect.name == "postgresql":
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
 
     @contextmanager
-    def writing(self) -> Iterator["LookupWriter"]:
+    def writing(self) -> Generator["LookupWriter"]:
         """Become the only writer; leaving the context commits, an exception rolls back."""
         with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
             if connection.dialect.name == "postgresql":
@@ -204,7 +204,7 @@ class LookupWriter:
         self.connection.execute(update(self._folds).where(one).values(error_position=None, error=None))
 
     @contextmanager
-    def savepoint(self) -> Iterator[None]:
+    def savepoint(self) -> Generator[None]:
         """What fails within leaves what was written before as it was."""
         with self.connection.begin_nested():
             yield
@@ -238,17 +238,21 @@ class LookupWriter:
                         copy.write_row(row)
             else:
                 marks = ", ".join("?" * len(layout.names))
-                raw.executemany(f'INSERT INTO "{layout.physical(number)}" ({names}) VALUES ({marks})', rows)  # noqa: S608 - names of ours
+                raw.executemany(f'INSERT INTO "{layout.physical(number)}" ({names}) VALUES ({marks})', rows)
         finally:
             raw.close()
 
 
-def _with_json(row: Row, places: Sequence[int]) -> list[Any]:
+def _with_json(row: Row, places: Sequence[int]) -> Row:
     cells = list(row)
     for place in places:
         if cells[place] is not None:
-            cells[place] = orjson.dumps(cells[place]).decode()
-    return cells
+            cells[place] = _json(cells[place])
+    return tuple(cells)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
 
 
 class Statements(NamedTuple):
