@@ -1,6 +1,6 @@
 """Customer 360: all that is known of one customer, in a handful of prepared look-ups and one answer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -10,8 +10,9 @@ from sqlalchemy import Table, Text, bindparam, case, func, select
 from domain.errors import NotFound
 from readmodels.asking import FOLDS as VERSIONS
 from readmodels.asking import Lookups, Row, Statement
-from readmodels.clocks import clocks, next_due
-from readmodels.health import Health, Signs, health
+from readmodels.clocks import next_due
+from readmodels.customer_answer import deals_of, field_of, health_of, profile_of, request_of, requests_of, satisfaction_of, signs_of
+from readmodels.health import health
 from readmodels.layout import State
 from readmodels.opening import Decrypt, opened
 
@@ -126,18 +127,18 @@ class CustomerReader:
             (fields, PERSONAL_FIELD),
         )
         last_contact_at = self._last_contacted(lookups, about, recent)
-        current = [_request(request, now) for request in current]
-        signs = _signs(profile, current, last_contact_at)
+        current = [request_of(request, now) for request in current]
+        signs = signs_of(profile, current, last_contact_at)
         body = {
-            **_profile(profile),
+            **profile_of(profile),
             "external_ids": lookups.rows(self._external_ids, about),
-            "custom_fields": [_field(field) for field in fields],
+            "custom_fields": [field_of(field) for field in fields],
             "contacts": {"count": profile["contacts"], "primary_contact_id": profile["primary_contact_id"], "people": contacts},
-            "deals": _deals(profile, deals),
-            "requests": _requests(profile, current, past),
-            "satisfaction": _satisfaction(profile),
+            "deals": deals_of(profile, deals),
+            "requests": requests_of(profile, current, past),
+            "satisfaction": satisfaction_of(profile),
             "interactions": {"count": profile["interactions"], "last_contact_at": last_contact_at, "recent": recent},
-            "health": _health(health(signs, now), now),
+            "health": health_of(health(signs, now), now),
         }
         return body, profile["position"]
 
@@ -147,127 +148,3 @@ class CustomerReader:
         if not outward and len(recent) == MOST_INTERACTIONS:
             outward = lookups.rows(self._last_contact, about)
         return outward[0]["happened_at"] if outward else None
-
-
-def _profile(profile: Row) -> Row:
-    return {
-        "customer_id": profile["customer_id"],
-        "name": profile["name"] if profile["kind"] == "company" else profile["person_name"],
-        "kind": profile["kind"],
-        "lifecycle": profile["lifecycle"],
-        "lifecycle_since": profile["lifecycle_since"],
-        "owner_id": profile["owner_id"],
-        "team": profile["team"],
-        "tier": profile["tier"],
-        "industry": profile["industry"],
-        "size": profile["size"],
-        "tags": profile["tags"],
-        "parent_id": profile["parent_id"],
-        "archived": profile["archived"],
-        "registered_at": profile["registered_at"],
-        "email": profile["email"],
-        "phone": profile["phone"],
-        "website": profile["website"],
-        "address": {
-            "street": profile["street"],
-            "postal_code": profile["postal_code"],
-            "city": profile["city"],
-            "region": profile["region"],
-            "country": profile["country"],
-        },
-        "preferences": {
-            "language": profile["language"],
-            "channel": profile["preferred_channel"],
-            "time_zone": profile["time_zone"],
-            "note": profile["preference_note"],
-        },
-        "erased": profile["erased"],
-    }
-
-
-def _field(field: Row) -> Row:
-    value = field["personal_value"] if field["value"] is None else field["value"]
-    return {"field": field["field"], "kind": field["kind"], "value": value, "set_at": field["set_at"], "erased": field["erased"]}
-
-
-def _deals(profile: Row, deals: Sequence[Row]) -> Row:
-    return {
-        "count": profile["opportunities"],
-        "open": profile["open_opportunities"],
-        "open_value": profile["open_value"],
-        "won": profile["won_opportunities"],
-        "won_revenue": profile["won_revenue"],
-        "lost": profile["lost_opportunities"],
-        "last_opened_at": profile["last_opened_at"],
-        "last_won_at": profile["last_won_at"],
-        "current": deals,
-    }
-
-
-_SETTLED = ("first_response_due_at", "first_response_outcome", "resolution_due_at", "resolution_outcome")
-
-
-def _request(request: Row, now: datetime) -> Row:
-    found = {**request, **clocks(request, now)}
-    for name in _SETTLED:
-        del found[name]
-    return found
-
-
-def _requests(profile: Row, current: Sequence[Row], past: Sequence[Row]) -> Row:
-    return {
-        "count": profile["requests"],
-        "open": profile["open_requests"],
-        "reopenings": profile["request_reopenings"],
-        "targets_met": profile["targets_met"],
-        "targets_breached": profile["targets_breached"],
-        "last_opened_at": profile["last_request_at"],
-        "current": current,
-        "past": past,
-    }
-
-
-def _share(part: int, whole: int, times: float = 1.0) -> float | None:
-    return times * part / whole if whole else None
-
-
-def _figures(profile: Row) -> tuple[float | None, float | None, float | None]:
-    """CSAT per cent, NPS and mean CES."""
-    csat = _share(profile["csat_satisfied"], profile["csat_answers"], 100.0)
-    nps = _share(profile["nps_promoters"] - profile["nps_detractors"], profile["nps_answers"], 100.0)
-    return csat, nps, _share(profile["ces_points"], profile["ces_answers"])
-
-
-def _satisfaction(profile: Row) -> Row:
-    csat, nps, ces = _figures(profile)
-    return {
-        "sent": profile["surveys_sent"],
-        "answered": profile["surveys_answered"],
-        "response_rate": _share(profile["surveys_answered"], profile["surveys_sent"]),
-        "csat": {"answers": profile["csat_answers"], "percent": csat, "mean": _share(profile["csat_points"], profile["csat_answers"])},
-        "nps": {"answers": profile["nps_answers"], "score": nps},
-        "ces": {"answers": profile["ces_answers"], "mean": ces},
-        "last_answered_at": profile["last_answered_at"],
-    }
-
-
-def _signs(profile: Row, current: Sequence[Mapping[str, Any]], last_contact_at: str | None) -> Signs:
-    csat, nps, ces = _figures(profile)
-    return Signs(
-        lifecycle=profile["lifecycle"],
-        open_deals=profile["open_opportunities"],
-        last_contact_at=datetime.fromisoformat(last_contact_at) if last_contact_at else None,
-        registered_at=datetime.fromisoformat(profile["registered_at"]) if profile["registered_at"] else None,
-        open_requests=profile["open_requests"],
-        overdue_requests=sum(request["overdue"] for request in current),
-        targets_met=profile["targets_met"],
-        targets_breached=profile["targets_breached"],
-        csat_percent=csat,
-        nps=nps,
-        ces_mean=ces,
-    )
-
-
-def _health(found: Health, now: datetime) -> Row:
-    reasons = [{"code": reason.code, "verdict": reason.verdict.value, "says": reason.says} for reason in found.reasons]
-    return {"verdict": found.verdict.value, "reasons": reasons, "at": now}
