@@ -29,7 +29,7 @@ NAMES = {home: [plan.name for plan in plans(FOLDS, home)] for home in Home}
 def folded_once(tmp_path_factory: pytest.TempPathFactory, soak: bool) -> Path:  # noqa: FBT001
     """A data folder with some thousands of events and their read models, made once."""
     folder = tmp_path_factory.mktemp("folded")
-    file = write_stories(folder / "stories.ndjson", 6_000 if soak else 400, name="stories")
+    file = write_stories(folder / "stories.ndjson", 2_500 if soak else 400, name="stories")
     assert start(folder / "data", "ingest", str(file), output=folder / "ingest.txt").wait(300) == 1
     run(folder / "data", "rebuild")
     return folder / "data"
