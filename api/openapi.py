@@ -187,7 +187,9 @@ def _bulk_operation() -> dict[str, Any]:
             "required": True,
             "content": {
                 JSON: {"schema": {"type": "array", "items": {"$ref": REF + "CommandLine"}}},
-                NDJSON: {"schema": {"type": "string", "description": "One CommandLine on each line."}},
+                NDJSON: {
+                    "schema": {"description": "One CommandLine on each line; what became of each line is told on a line of the answer."}
+                },
             },
         },
         "responses": {"200": done, **_responses(refusals(400, 409, 413, 415, 422, 503))},

@@ -11,12 +11,12 @@ from pydantic_core import core_schema
 from commands import normalise
 
 NOT_BLANK: Final = r"(?=[\s\S]*\S)"
+LOCAL: Final = r"[A-Za-z0-9_%+-]{1,20}(\.[A-Za-z0-9_%+-]{1,20}){0,2}"
+LABEL: Final = r"[A-Za-z0-9]{1,20}(-[A-Za-z0-9]{1,20}){0,2}"
+RESERVED: Final = r"(?!.*\.(arpa|invalid|local|localhost|onion|test)$)"
 FORMATS: Final[Mapping[Callable[[str], str], Mapping[str, str]]] = {
-    normalise.email: {
-        "format": "email",
-        "pattern": r"^[A-Za-z0-9._%+-]{1,60}@([A-Za-z0-9]([A-Za-z0-9-]{0,60}[A-Za-z0-9])?\.)+[A-Za-z]{2,20}$",
-    },
-    normalise.website: {"pattern": r"^([Hh][Tt][Tt][Pp][Ss]?://)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+([/?#]\S*)?$"},
+    normalise.email: {"format": "email", "pattern": rf"^{RESERVED}{LOCAL}@({LABEL}\.){{1,4}}[a-z]{{2,20}}$"},
+    normalise.website: {"pattern": rf"^([Hh][Tt][Tt][Pp][Ss]?://)?{LABEL}(\.{LABEL}){{1,4}}([/?#][!-~]*)?$"},
 }
 """What a check beyond the schema means for the spelling of a text."""
 
