@@ -76,7 +76,7 @@ class Builder:
                 with engine.tables.writing() as writer:
                     _create(writer, engine, group)
             if drafts and upto:
-                self._fold(drafts, upto, progress or _quiet)
+                self._fold(drafts, upto, progress)
             for engine, group in _by_engine(drafts).items():
                 with engine.tables.writing() as writer:
                     _fold_ended(writer, engine, group, upto)
@@ -95,11 +95,11 @@ class Builder:
                     if version and (version.fold, version.number) in building:
                         writer.drop(version.fold, version.number)
 
-    def _fold(self, drafts: Sequence[Draft], upto: int, progress: Progress) -> None:
+    def _fold(self, drafts: Sequence[Draft], upto: int, progress: Progress | None) -> None:
         folds = [Gathered(draft.plan, lanes_for(draft.plan, list(draft.engines)), _filler(draft)) for draft in drafts]
         with _scratch(drafts) as scratch:
             try:
-                Gathering(scratch, folds).run(self._feed.arrow(0, upto), upto, lambda done: progress(done, upto))
+                Gathering(scratch, folds).run(self._feed.arrow(0, upto), upto, lambda done: progress(done, upto) if progress else None)
             except SliceFailed as failure:
                 self._explain(drafts, failure)
 
@@ -140,8 +140,6 @@ def _create(writer: Writer, engine: Engine, drafts: Sequence[Draft]) -> None:
 
 def _fold_ended(writer: Writer, engine: Engine, drafts: Sequence[Draft], upto: int) -> None:
     home = engine.tables.home
-    for draft in drafts:
-        writer.index(draft.plan.layout_in(home), draft.versions[home].number)
     if upto:
         writer.advance([draft.versions[home] for draft in drafts], upto)
     for draft in drafts:
@@ -183,7 +181,3 @@ def _caught_up(name: str, number: int, versions: Sequence[Version]) -> bool:
         why = f"position {new.error_position}: {new.error}" if new else "the new version was dropped by another process"
         raise BuildFailed(name, f"{name} cannot be built: {why}")
     return all(old.position <= new.position for old in versions if old.fold == name and old.state is State.SERVING)
-
-
-def _quiet(_done: int, _all: int) -> None:
-    """Nobody wants to know."""

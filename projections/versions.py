@@ -54,7 +54,6 @@ def _serve_empty(engine: Engine, plan: Plan) -> None:
     with engine.tables.writing() as writer:
         number = max((version.number for version in writer.versions() if version.fold == plan.name), default=0) + 1
         writer.create(layout, Version(plan.name, number, State.BUILDING, plan.fold.fingerprint, 0))
-        writer.index(layout, number)
         writer.serve(layout, number)
 
 

@@ -244,9 +244,6 @@ class FactWriter:
             [version.fold, version.number, version.state.value, version.fingerprint, version.position],
         )
 
-    def index(self, layout: Layout, number: int) -> None:
-        """DuckDB finds rows by scanning; there is nothing to make."""
-
     def serve(self, layout: Layout, number: int) -> None:
         """Let the view show this version; the one that served is kept."""
         columns = ", ".join(f'"{name}"' for name in layout.shown)

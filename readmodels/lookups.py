@@ -158,21 +158,21 @@ class LookupWriter:
         values = {name: getattr(version, name) for name in ("fold", "number", "state", "fingerprint", "position")}
         self.connection.execute(insert(self._folds).values(**values))
 
-    def index(self, layout: Layout, number: int) -> None:
-        """Make the version's secondary indexes; after bulk loading, as that is quicker."""
-        table = layout.physical(number)
-        for place, columns in enumerate(layout.indexes, start=1):
-            names = ", ".join(f'"{name}"' for name in columns)
-            self.connection.execute(text(f'CREATE INDEX "ix_{table}__{place}" ON "{table}" ({names})'))
-
     def serve(self, layout: Layout, number: int) -> None:
-        """Let the view show this version; the one that served is kept."""
+        """Let the view show this version; the one that served is kept. Its secondary indexes are made now: after loading that is quicker."""
+        self._index(layout, number)
         self.connection.execute(text(f'DROP VIEW IF EXISTS "{layout.name}"'))
         self.connection.execute(text(self._view(layout, number)))
         here, folds = self._folds.c, self._folds
         serving = (here.fold == layout.name) & (here.state == State.SERVING)
         self.connection.execute(update(folds).where(serving).values(state=State.KEPT))
         self.connection.execute(update(folds).where((here.fold == layout.name) & (here.number == number)).values(state=State.SERVING))
+
+    def _index(self, layout: Layout, number: int) -> None:
+        table = layout.physical(number)
+        for place, columns in enumerate(layout.indexes, start=1):
+            names = ", ".join(f'"{name}"' for name in columns)
+            self.connection.execute(text(f'CREATE INDEX IF NOT EXISTS "ix_{table}__{place}" ON "{table}" ({names})'))
 
     def _view(self, layout: Layout, number: int) -> str:
         columns: list[str] = []

@@ -71,7 +71,7 @@ def test_canonical_cells_come_out_as_they_went_in(store: LookupStore) -> None:
 def test_bulk_loading_stores_the_same_as_writing(store: LookupStore) -> None:
     with store.writing() as writer:
         writer.load(LAYOUT, 1, [FULL, EMPTY])
-        writer.index(LAYOUT, 1)
+        writer.serve(LAYOUT, 1)
     assert sorted(stored(store), key=lambda row: str(row[1])) == [FULL, EMPTY]
 
 
