@@ -14,6 +14,7 @@ from api.command_door import CommandDoor
 from api.feed import feed_routes
 from api.front import Front
 from api.health import health_routes
+from api.host_check import HostCheck
 from api.sql import sql_routes
 from api.wiring import Daybook
 
@@ -55,6 +56,6 @@ def create_app(daybook: Daybook) -> FastAPI:
 
 
 def create_server(daybook: Daybook) -> ASGIApp:
-    """The application with its busiest routes in front."""
+    """The application as it is served: only to this machine, with its busiest routes in front."""
     app = create_app(daybook)
-    return Front(app, app.state.direct)
+    return HostCheck(Front(app, app.state.direct), daybook.settings.host)
