@@ -16,7 +16,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bus.cipher import NONCE_BYTES, Sealed, parse, unseal
+from bus.cipher import NONCE_BYTES, parse, unseal
 from domain.errors import DaybookError
 
 KEY_BYTES: Final = 32
