@@ -89,7 +89,7 @@ def test_a_customer_can_be_asked_for_by_another_systems_name(http: TestClient, i
 
 def test_the_quick_way_to_a_customer_answers_as_the_other_one_does(daybook: Daybook, ids: dict[str, str]) -> None:
     daybook.reach(int(ids["position"]))
-    with TestClient(create_server(daybook)) as server:
+    with TestClient(create_server(daybook), base_url="http://127.0.0.1") as server:
         quick, slow = (server.get(f"/v1/customers/{ids['customer']}", params=given) for given in ({}, {"at_least": 1}))
         assert (quick.status_code, slow.status_code) == (200, 200)
         assert {**quick.json(), "health": None, "requests": None} == {**slow.json(), "health": None, "requests": None}
