@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import orjson
 import pytest
@@ -19,7 +19,7 @@ from api.wiring import Daybook, open_daybook
 from tests.commands.orders import CUSTOMER, PIPELINE, deal, ext, order, receipt
 from tests.readmodels.histories import at
 
-NOBODY = uuid4()
+NOBODY = UUID("01900000-0000-7000-8000-00000000dead")
 
 
 @pytest.fixture(scope="module")
