@@ -92,7 +92,7 @@ def test_a_first_start_that_is_killed_can_be_begun_again(tmp_path: Path, soak: b
     began = time.monotonic()
     assert Server(tmp_path / "clean").started().stop() == 0
     takes = time.monotonic() - began
-    for round_ in range(100 if soak else 3):
+    for round_ in range(40 if soak else 2):
         server = Server(tmp_path / str(round_))
         try:
             server.start()
