@@ -4,6 +4,7 @@ from pathlib import Path
 from statistics import median
 from time import perf_counter
 
+from api.cli.main import tune_interpreter
 from api.ingest import ingest
 from api.lines import Door
 from api.settings import Settings
@@ -19,7 +20,8 @@ STATE = b"x" * 450
 
 
 def measure(folder: Path) -> list[Figure]:
-    """Events a second from NDJSON lines to the durable log."""
+    """Events a second from NDJSON lines to the durable log, with the interpreter tuned as the command line does (for all alike)."""
+    tune_interpreter()
     ours, saved, inserted = [], [], []
     for number in range(ROUNDS):
         ours.append(_ingest(folder / f"ours{number}"))

@@ -63,7 +63,7 @@ def hoisted(arguments: Sequence[str]) -> list[str]:
     return front + rest
 
 
-def _settle() -> None:
+def tune_interpreter() -> None:
     """Set the interpreter up for many small objects that live long, and for threads that hand over quickly.
 
     With the usual thresholds a fifth of the time of a bulk ingest goes into looking for cycles that are not there.
@@ -75,7 +75,7 @@ def _settle() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; it ends the process with its exit code."""
-    _settle()
+    tune_interpreter()
     given = hoisted(sys.argv[1:] if arguments is None else arguments)
     with failures_told(as_json="--json" in given):
         program(given, prog_name="daybook")
