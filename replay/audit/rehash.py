@@ -1,0 +1,54 @@
+"""The program that hashes a range of a log again: writes each tile's leaf hashes and root to its output.
+
+It runs as a process of its own, so that both cores hash; `verification` starts it. Per tile: how many hashes follow
+(0 when events are missing in it), the hashes, and the root over them.
+"""
+
+import sys
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import IO, Final
+
+from bus.stored import StoredEvents, open_stored
+from replay.audit.merkle import TILE, TILE_BYTES, complete_root, over
+
+STEP: Final = 16 * TILE
+"""Events per question to the database."""
+COUNT_BYTES: Final = 2
+
+
+def tiles(stored: StoredEvents, after: int, upto: int) -> Iterator[tuple[bytes, bytes]]:
+    """The leaf hashes and the root of each tile after position `after` (where one begins) up to `upto`; nothing for one with gaps."""
+    for start in range(after, upto, STEP):
+        end = min(start + STEP, upto)
+        texts = stored.texts(start, end)
+        if len(texts) == end - start:
+            yield from _cut(b"".join([sha256(b"\0" + text).digest() for (text,) in texts]))
+        else:
+            yield from _with_gaps(stored, start, end)
+
+
+def _cut(hashes: bytes) -> Iterator[tuple[bytes, bytes]]:
+    for at in range(0, len(hashes), TILE_BYTES):
+        tile = hashes[at : at + TILE_BYTES]
+        yield tile, complete_root(tile) if len(tile) == TILE_BYTES else over(tile)
+
+
+def _with_gaps(stored: StoredEvents, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+    for first in range(start, end, TILE):
+        texts = stored.texts(first, min(first + TILE, end))
+        hashes = b"".join([sha256(b"\0" + text).digest() for (text,) in texts])
+        whole = len(texts) == min(first + TILE, end) - first
+        yield (hashes, over(hashes)) if whole else (b"", b"")
+
+
+def main(place: str, after: int, upto: int, output: IO[bytes]) -> None:
+    """Write the tiles after position `after` up to `upto`."""
+    stored = open_stored(place)
+    for hashes, root in tiles(stored, after, upto):
+        output.write((len(hashes) // 32).to_bytes(COUNT_BYTES, "big") + hashes + root)
+    stored.close()
+
+
+if __name__ == "__main__":
+    main(sys.stdin.readline().rstrip("\n"), int(sys.argv[1]), int(sys.argv[2]), sys.stdout.buffer)
