@@ -1,9 +1,9 @@
 """Events exactly as they are stored, as the bytes that an audit hashes: read beside the log, without decoding and without changing it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from sqlite3 import Error, connect
+from threading import Lock
 from typing import Any, Final, LiteralString, Protocol, cast
 
 import psycopg
@@ -25,29 +25,11 @@ _UNBROKEN: Final[LiteralString] = """
         SELECT position, ROW_NUMBER() OVER (ORDER BY position) AS place FROM {events} WHERE position > {after}
     ) AS event WHERE position = {after} + place
 """
-_ENDS: Final[LiteralString] = (
-    "SELECT COALESCE(MAX(position), 0), (SELECT COALESCE(MAX(position), 0) FROM {events}) FROM {receipts} WHERE events > 0"
-)
-_BREAKS: Final[LiteralString] = """
-    SELECT covered, position - events, position FROM (
-        SELECT position, events, LAG(position, 1, CAST(0 AS bigint)) OVER (ORDER BY position) AS covered FROM {receipts} WHERE events > 0
-    ) AS receipt WHERE position - events <> covered ORDER BY position LIMIT 100
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Covered:
-    """How the receipts of all commands cover the log: each stands for the events up to its position, so they follow on each other."""
-
-    breaks: Sequence[tuple[int, int, int]]
-    """Where one does not: the end of the receipts before, the position before its first event, its last position; at most a hundred."""
-    end: int
-    head: int
-    """The last position that a receipt names, and that of the log, both of one moment."""
+_RECEIPTS: Final[LiteralString] = "SELECT position - events, position FROM {receipts} WHERE events > 0 ORDER BY position"
 
 
 class StoredEvents(Protocol):
-    """A log's stored events. Everything raises LogUnavailable when they cannot be read."""
+    """A log's stored events, for any number of threads (`receipts` for one). Everything raises LogUnavailable when they cannot be read."""
 
     def head(self) -> int:
         """The last position, 0 when there is none."""
@@ -73,8 +55,8 @@ class StoredEvents(Protocol):
         """The last position up to which none is missing after `after`."""
         ...
 
-    def covered(self) -> Covered:
-        """How the receipts cover the log."""
+    def receipts(self) -> Iterator[tuple[int, int]]:
+        """For each receipt that stands for events, in order: the position before its first event, and that of its last."""
         ...
 
     def close(self) -> None:
@@ -86,6 +68,7 @@ class SQLiteStored:
     """The stored events of a log in a file."""
 
     def __init__(self, path: Path) -> None:
+        self._turn = Lock()
         try:
             self._connection = connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False)
         except Error as error:
@@ -117,10 +100,12 @@ class SQLiteStored:
         """The last position up to which none is missing after `after`."""
         return self._rows(_UNBROKEN.format(events="stored_events", after="?1"), after)[0][0]
 
-    def covered(self) -> Covered:
-        """How the receipts cover the log."""
-        breaks = self._rows(_BREAKS.format(receipts="receipts"))
-        return Covered(breaks, *self._rows(_ENDS.format(events="stored_events", receipts="receipts"))[0])
+    def receipts(self) -> Iterator[tuple[int, int]]:
+        """Which events each receipt stands for."""
+        try:
+            yield from self._connection.execute(_RECEIPTS.format(receipts="receipts"))
+        except Error as error:
+            raise translation(error) from error
 
     def close(self) -> None:
         """Let go of the file."""
@@ -128,7 +113,8 @@ class SQLiteStored:
 
     def _rows(self, sql: str, *parameters: object) -> list[Any]:
         try:
-            return self._connection.execute(sql, parameters).fetchall()
+            with self._turn:
+                return self._connection.execute(sql, parameters).fetchall()
         except Error as error:
             raise translation(error) from error
 
@@ -171,11 +157,15 @@ class PostgresStored:
         sql: LiteralString = _UNBROKEN.replace("{events}", "daybook.stored_events").replace("{after}", "%(after)s::bigint")
         return self._rows(sql, {"after": after})[0][0]
 
-    def covered(self) -> Covered:
-        """How the receipts cover the log."""
-        breaks: LiteralString = _BREAKS.replace("{receipts}", "daybook.receipts")
-        ends: LiteralString = _ENDS.replace("{receipts}", "daybook.receipts").replace("{events}", "daybook.stored_events")
-        return Covered(self._rows(breaks), *self._rows(ends)[0])
+    def receipts(self) -> Iterator[tuple[int, int]]:
+        """Which events each receipt stands for."""
+        sql: LiteralString = _RECEIPTS.replace("{receipts}", "daybook.receipts")
+        try:
+            with self._connection.transaction(), self._connection.cursor("receipts", binary=True) as cursor:
+                cursor.itersize = 10_000
+                yield from cursor.execute(SQL(sql))
+        except psycopg.Error as error:
+            raise translation(error) from error
 
     def close(self) -> None:
         """Let go of the connection."""

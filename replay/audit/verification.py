@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import orjson
 
-from bus.stored import Covered, StoredEvents, open_stored
+from bus.stored import StoredEvents, open_stored
 from replay.audit import merkle
 from replay.audit.errors import NoteMalformed
 from replay.audit.findings import Finding, Kind, Verification, where
@@ -83,7 +83,7 @@ class _Examination:
         self._findings += self._bounds()
         self._findings += self._located(computed)
         self._findings += self._against(notes, computed)
-        self._findings += covering(self._stored.covered(), self._end)
+        self._findings += covering(self._stored, self._end)
         self._findings += acknowledged(self._stored, self._outside.receipts)
         self._root = computed.root(self._end)
 
@@ -198,18 +198,22 @@ def forks(notes: Sequence[tuple[str, Checkpoint]]) -> Iterator[Finding]:
             yield Finding(Kind.FORKED, 1, size, message)
 
 
-def covering(covered: Covered, end: int) -> Iterator[Finding]:
-    """Where the receipts, each of which stands for events that follow on those of the one before, do not cover the log."""
-    for before, after, position in covered.breaks:
-        if after > before:
-            yield Finding(Kind.RECEIPT, before + 1, after, f"no command's receipt stands for {where(before + 1, after)}")
-        else:
-            yield Finding(Kind.RECEIPT, after + 1, position, f"the receipt for {where(after + 1, position)} overlaps with another")
-    if covered.end < end:
-        yield Finding(Kind.RECEIPT, covered.end + 1, end, f"no command's receipt stands for {where(covered.end + 1, end)}")
-    elif covered.end > covered.head:
-        message = f"receipts stand for {where(covered.head + 1, covered.end)}, but the log ends at position {covered.head}"
-        yield Finding(Kind.RECEIPT, covered.head + 1, covered.end, message)
+def covering(stored: StoredEvents, end: int) -> Iterator[Finding]:
+    """Where the receipts of all commands do not cover the log: each stands for events that follow on those of the one before."""
+    covered = 0
+    for before, last in stored.receipts():
+        if before != covered:
+            if before > covered:
+                yield Finding(Kind.RECEIPT, covered + 1, before, f"no command's receipt stands for {where(covered + 1, before)}")
+            else:
+                yield Finding(Kind.RECEIPT, before + 1, last, f"the receipt for {where(before + 1, last)} overlaps with another")
+        covered = last
+    head = stored.head()
+    if covered < end:
+        yield Finding(Kind.RECEIPT, covered + 1, end, f"no command's receipt stands for {where(covered + 1, end)}")
+    elif covered > head:
+        message = f"receipts stand for {where(head + 1, covered)}, but the log ends at position {head}"
+        yield Finding(Kind.RECEIPT, head + 1, covered, message)
 
 
 def acknowledged(stored: StoredEvents, receipts: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
