@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
-from api.cli import asking, asking_sql, doctor, importing, ingesting, rebuilding, serving
+from api.cli import asking, asking_sql, auditing, doctor, importing, ingesting, rebuilding, serving
 from api.cli.session import Session, failures_told
 from api.settings import load_settings
 
@@ -39,6 +39,7 @@ program.command("rebuild")(rebuilding.rebuild)
 program.command("rollback")(rebuilding.rollback)
 program.command("doctor")(doctor.command)
 program.add_typer(asking.program, name="command")
+program.add_typer(auditing.program, name="audit")
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:
