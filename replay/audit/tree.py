@@ -40,6 +40,8 @@ class Tree:
             self._connection = sqlite3.connect(
                 f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=30
             )
+            # What was altered behind our back is to be told, not to be failed at.
+            self._connection.text_factory = lambda text: text.decode(errors="replace")
             if not read_only:
                 self._begin()
 
@@ -95,7 +97,7 @@ class Tree:
 
     def _read(self, level: int, number: int) -> bytes:
         with self._lock:
-            row = self._connection.execute("SELECT hashes FROM tiles WHERE level = ? AND number = ?", (level, number)).fetchone()
+            row = self._connection.execute("SELECT CAST(hashes AS BLOB) FROM tiles WHERE level = ? AND number = ?", (level, number)).fetchone()
         return row[0] if row else b""
 
     def node(self, height: int, index: int) -> bytes:

@@ -105,7 +105,7 @@ class _Examination:
 
     def _signed(self) -> Iterator[tuple[str, Checkpoint]]:
         """The checkpoints with their names that are what they should be, by size; what is wrong with the others is noted."""
-        kept = {f"the checkpoint of {parse(note).size} events in the tree's file": note for note in (self._tree.kept() if self._tree else ())}
+        kept = {f"checkpoint no. {number} in the tree's file": note for number, note in enumerate(self._tree.kept() if self._tree else (), 1)}
         found: list[tuple[str, Checkpoint]] = []
         for name, note in {**kept, **self._outside.checkpoints}.items():
             try:
@@ -173,18 +173,19 @@ class _Examination:
 
     def _against(self, notes: Sequence[tuple[str, Checkpoint]], computed: Computed) -> Iterator[Finding]:
         """Hold the log, and the stored tree, against checkpoints."""
-        sound = 0
+        sound = [0]
         for name, checkpoint in notes:
             size = checkpoint.size
             if size > self._end:
                 message = f"{name} is of {size} events, but the log has {self._end}: it was cut, or an older copy was put back"
                 yield Finding(Kind.TRUNCATED, self._end + 1, size, message)
             elif computed.root(size) == checkpoint.root:
-                sound = size
+                sound.append(size)
                 self._confirmed.append(size)
             else:
-                message = f"the first {size} events are not those of {name}; something was changed at {where(sound + 1, size)}"
-                yield Finding(Kind.REWRITTEN, sound + 1, size, message)
+                first = max(below for below in sound if below < size or not below) + 1
+                message = f"the first {size} events are not those of {name}; something was changed at {where(first, size)}"
+                yield Finding(Kind.REWRITTEN, first, size, message)
 
 
 def forks(notes: Sequence[tuple[str, Checkpoint]]) -> Iterator[Finding]:
