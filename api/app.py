@@ -15,6 +15,7 @@ from api.auditing import audit_routes
 from api.feed import feed_routes
 from api.front import Front
 from api.health import health_routes
+from api.host_check import HostCheck
 from api.sql import sql_routes
 from api.wiring import Daybook
 
@@ -43,20 +44,19 @@ def create_app(daybook: Daybook) -> FastAPI:
     submit = daybook.submit
     bulk = BulkDoor(submit, Limits(settings.max_body_bytes, settings.max_bulk_commands))
     door = CommandDoor(submit, largest=settings.max_command_bytes)
-    app.state.direct = {("POST", "/v1/commands/"): ("name", door)}
     app.router.routes[:0] = [
         Route("/v1/commands/{name}", door, methods=["POST"]),
         Route("/v1/commands", bulk, methods=["POST"]),
     ]
     for routes in (health_routes(daybook), feed_routes(daybook.books), sql_routes(daybook), audit_routes(daybook.auditor, daybook.books.vault.decrypt_all)):
         app.include_router(routes)
-    app.state.direct |= reading.install(app, daybook)
+    app.state.direct = {("POST", "/v1/commands/"): ("name", door), **reading.install(app, daybook)}
     pages.install(app)
     app.openapi = cache(lambda: openapi.document(app))  # type: ignore[method-assign]
     return app
 
 
 def create_server(daybook: Daybook) -> ASGIApp:
-    """The application with its busiest routes in front."""
+    """The application as it is served: only to this machine, with its busiest routes in front."""
     app = create_app(daybook)
-    return Front(app, app.state.direct)
+    return HostCheck(Front(app, app.state.direct), daybook.settings.host)

@@ -52,7 +52,12 @@ def examine(settings: Settings) -> Iterator[Finding]:
     folder = Folder(settings.data)
     if not folder.path.is_dir():
         if not settings.log_url:
-            yield Finding("folder", Level.WARNING, f"{folder.path} is not there", "it is made by the first command; or name another with --data or DAYBOOK_DATA")
+            yield Finding(
+                "folder",
+                Level.WARNING,
+                f"{folder.path} is not there",
+                "it is made by the first command; or name another with --data or DAYBOOK_DATA",
+            )
             return
     else:
         yield from _folder(folder.path)
@@ -88,7 +93,9 @@ def _secrets(folder: Folder) -> Iterator[Finding]:
             yield Finding("master key", Level.WARNING, "there is no key file, but there are keys that one wraps", mend)
         return
     if folder.master_key.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        yield Finding("master key", Level.TROUBLE, f"{folder.master_key} is open to other users of this machine", f"chmod 600 {folder.master_key}")
+        yield Finding(
+            "master key", Level.TROUBLE, f"{folder.master_key} is open to other users of this machine", f"chmod 600 {folder.master_key}"
+        )
     else:
         yield ok("master key", "for its owner only; keep a copy apart from the backups of the log")
 
@@ -135,7 +142,9 @@ def _serving(folder: Folder) -> Finding:
     if running is not None:
         return ok("server", f"process {running['pid']} serves at {running['url']}")
     if is_held(folder):
-        return Finding("server", Level.WARNING, "a process works in the folder but does not serve", "it is a command that runs; wait for it")
+        return Finding(
+            "server", Level.WARNING, "a process works in the folder but does not serve", "it is a command that runs; wait for it"
+        )
     return ok("server", "none runs; commands open the folder themselves")
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from api.problems import Unavailable
+from api.settings import InvalidSettings
 
 WAIT: Final = 0.05
 """Seconds between two looks at a lock that another process holds."""
@@ -63,6 +64,11 @@ class Folder:
         return self.path / "server.json"
 
     @property
+    def settled(self) -> Path:
+        """What cannot change any more once there are events."""
+        return self.path / "settled.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that folds."""
         return self.path / "daybook.lock"
@@ -70,6 +76,26 @@ class Folder:
     def make(self) -> None:
         """Make the folder, for its owner only."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def settle(folder: Folder, *, base_currency: str, begun: bool) -> None:
+    """Hold to the base currency that the folder's events were recorded in, once there are some (`begun`).
+
+    Raises InvalidSettings `settings.invalid` for another one.
+    """
+    try:
+        settled: Mapping[str, Any] = json.loads(folder.settled.read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        settled = {}
+    before = settled.get("base_currency")
+    if before == base_currency:
+        return
+    if begun and before is not None:
+        message = f"amounts in {folder.path} are kept in {before}: set DAYBOOK_BASE_CURRENCY={before}, or name another folder"
+        raise InvalidSettings(message)
+    draft = folder.settled.with_suffix(f".{os.getpid()}.tmp")
+    draft.write_text(json.dumps({**settled, "base_currency": base_currency}))
+    draft.replace(folder.settled)
 
 
 @contextmanager

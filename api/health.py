@@ -88,7 +88,11 @@ def health_routes(daybook: Daybook) -> APIRouter:
     router = APIRouter(tags=["operation"])
     tables = daybook.tables
 
-    @router.get("/health", response_model=HealthBody, responses={503: {"description": "Something is wrong; `troubles` say what.", "model": HealthBody}})
+    @router.get(
+        "/health",
+        response_model=HealthBody,
+        responses={503: {"description": "Something is wrong; `troubles` say what.", "model": HealthBody}},
+    )
     def health() -> Response:
         """Whether all is well: the log answers, every read model is being kept up to date."""
         body = health_of(daybook)

@@ -20,7 +20,10 @@ SCHEMA: Final[Mapping[str, Any]] = {
     "required": ["command", "data"],
     "additionalProperties": False,
     "properties": {
-        "command": {"type": "string", "description": "The command's name; each has its own route under /v1/commands/, where `data` is described."},
+        "command": {
+            "type": "string",
+            "description": "The command's name; each has its own route under /v1/commands/, where `data` is described.",
+        },
         "command_id": {
             "type": ["string", "null"],
             "pattern": COMMAND_ID,
@@ -33,7 +36,12 @@ SCHEMA: Final[Mapping[str, Any]] = {
             "maximum": LARGEST_VERSION,
             "description": "The version of the record that you saw; another one refuses the command.",
         },
-        "correlation_id": {"type": ["string", "null"], "minLength": 1, "maxLength": LONGEST_ID, "description": "Ties together what belongs together."},
+        "correlation_id": {
+            "type": ["string", "null"],
+            "minLength": 1,
+            "maxLength": LONGEST_ID,
+            "description": "Ties together what belongs together.",
+        },
         "causation_id": {"type": ["string", "null"], "minLength": 1, "maxLength": LONGEST_ID, "description": "What made you ask."},
         "data": {"type": "object", "description": "The command's fields."},
     },

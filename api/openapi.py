@@ -161,7 +161,9 @@ def _is_list(command: RegisteredCommand, field: str) -> bool:
 
 def _command_operation(command: RegisteredCommand, body: Mapping[str, Any]) -> dict[str, Any]:
     accepted = _json("Receipt", "Accepted and durable.")
-    accepted["headers"] = {"ETag": {"description": "The record's version, for If-Match.", "schema": {"type": "string", "pattern": ENTITY_TAG}}}
+    accepted["headers"] = {
+        "ETag": {"description": "The record's version, for If-Match.", "schema": {"type": "string", "pattern": ENTITY_TAG}}
+    }
     accepted["links"] = _links(command)
     return {
         "tags": [f"commands: {command.target[1]}"],
@@ -185,7 +187,9 @@ def _bulk_operation() -> dict[str, Any]:
             "required": True,
             "content": {
                 JSON: {"schema": {"type": "array", "items": {"$ref": REF + "CommandLine"}}},
-                NDJSON: {"schema": {"type": "string", "description": "One CommandLine on each line."}},
+                NDJSON: {
+                    "schema": {"description": "One CommandLine on each line; what became of each line is told on a line of the answer."}
+                },
             },
         },
         "responses": {"200": done, **_responses(refusals(400, 409, 413, 415, 422, 503))},

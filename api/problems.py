@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import orjson
 from fastapi import FastAPI, Request, Response
@@ -147,22 +147,22 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _on_fault)
 
 
-async def _on_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, DaybookError)
+async def _on_error(_: Request, raised: Exception) -> Response:
+    error = cast("DaybookError", raised)
     headers = {"Retry-After": "1"} if isinstance(error, Unavailable) else None
     return answer(describe(error), headers)
 
 
-async def _on_validation(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+async def _on_validation(_: Request, raised: Exception) -> Response:
+    error = cast("RequestValidationError", raised)
     details = error.errors()
     if any(detail["type"] == "json_invalid" for detail in details):
         return answer(problem(HTTPStatus.BAD_REQUEST, "body.malformed", "the body is not JSON"))
     return answer(describe(InvalidRequest("the request has the wrong shape", details)))
 
 
-async def _on_http(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _on_http(_: Request, raised: Exception) -> Response:
+    error = cast("HTTPException", raised)
     status = HTTPStatus(error.status_code)
     code = "http." + status.name.lower()
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:

@@ -1,9 +1,9 @@
 """How commands' fields look in the OpenAPI document: no wider than what is accepted, so that a valid message is never refused for its shape."""
 
 from collections.abc import Callable, Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
@@ -11,9 +11,12 @@ from pydantic_core import core_schema
 from commands import normalise
 
 NOT_BLANK: Final = r"(?=[\s\S]*\S)"
+LOCAL: Final = r"[A-Za-z0-9_%+-]{1,20}(\.[A-Za-z0-9_%+-]{1,20}){0,2}"
+LABEL: Final = r"[A-Za-z0-9]{1,20}(-[A-Za-z0-9]{1,20}){0,2}"
+RESERVED: Final = r"(?!.*\.(arpa|invalid|local|localhost|onion|test)$)"
 FORMATS: Final[Mapping[Callable[[str], str], Mapping[str, str]]] = {
-    normalise.email: {"format": "email", "pattern": r"^[A-Za-z0-9._%+-]{1,60}@([A-Za-z0-9]([A-Za-z0-9-]{0,60}[A-Za-z0-9])?\.)+[A-Za-z]{2,20}$"},
-    normalise.website: {"pattern": r"^([Hh][Tt][Tt][Pp][Ss]?://)?[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+([/?#]\S*)?$"},
+    normalise.email: {"format": "email", "pattern": rf"^{RESERVED}{LOCAL}@({LABEL}\.){{1,4}}[a-z]{{2,20}}$"},
+    normalise.website: {"pattern": rf"^([Hh][Tt][Tt][Pp][Ss]?://)?{LABEL}(\.{LABEL}){{1,4}}([/?#][!-~]*)?$"},
 }
 """What a check beyond the schema means for the spelling of a text."""
 
@@ -51,7 +54,16 @@ class Published(GenerateJsonSchema):
             described["description"] = f"from {first} to {last}"
         return described
 
+    def datetime_schema(self, schema: core_schema.DatetimeSchema) -> JsonSchemaValue:
+        """Moments from a year on."""
+        described = super().datetime_schema(schema)
+        first = schema.get("ge")
+        if isinstance(first, datetime):
+            described["pattern"] = rf"^({first.year // 100}|[{first.year // 1000 + 1}-9]\d)\d\d-"
+            described["description"] = f"not before {first.date()}"
+        return described
+
     def function_after_schema(self, schema: core_schema.AfterValidatorFunctionSchema) -> JsonSchemaValue:
         """Addresses, as far as a schema can say how they are spelled."""
         described = super().function_after_schema(schema)
-        return described | FORMATS.get(schema["function"]["function"], {})  # pyright: ignore[reportArgumentType, reportCallIssue]
+        return {**described, **FORMATS.get(cast("Callable[[str], str]", schema["function"]["function"]), {})}

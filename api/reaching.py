@@ -12,4 +12,6 @@ class AtLeast(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    at_least: int = Field(0, ge=0, le=LARGEST_POSITION, description="A receipt's position: the answer includes what was recorded up to there.")
+    at_least: int = Field(
+        0, ge=0, le=LARGEST_POSITION, description="A receipt's position: the answer includes what was recorded up to there."
+    )

@@ -14,6 +14,7 @@ from api.folder import Folder, announced, held
 from api.problems import Unavailable
 from api.settings import InvalidSettings, Settings, is_loopback
 from api.wiring import open_daybook
+from projections.build import Progress
 
 BACKLOG: Final = 2048
 PATIENCE: Final = 5.0
@@ -22,13 +23,13 @@ FAREWELL: Final = 20
 """Seconds that requests under way have to be answered when the server is told to stop."""
 
 
-def serve(settings: Settings, *, ready: Callable[[str], None]) -> None:
-    """Serve until SIGTERM or SIGINT; `ready` is told the address. Raises Unavailable or InvalidSettings."""
+def serve(settings: Settings, *, ready: Callable[[str], None], progress: Progress | None = None) -> None:
+    """Serve until SIGTERM or SIGINT; `ready` is told the address, `progress` what is folded before. Raises Unavailable or InvalidSettings."""
     if not is_loopback(settings.host):
         message = f"host {settings.host} can be reached from other machines, and there is no access control yet: serve on 127.0.0.1"
         raise InvalidSettings(message)
     folder = Folder(settings.data)
-    with held(folder, patience=PATIENCE), _bound(settings) as listener, open_daybook(settings, follow=True) as daybook:
+    with held(folder, patience=PATIENCE), _bound(settings) as listener, open_daybook(settings, follow=True, progress=progress) as daybook:
         url = f"http://{settings.host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
             create_server(daybook),

@@ -30,13 +30,23 @@ class Settings(BaseSettings):
 
     data: Path = Field(Path("data"), description="the data folder; made when it is missing")
     log_url: SecretStr | None = Field(None, description="postgresql://… of the log; without it the log is `log.db` in the data folder")
-    lookups_url: SecretStr | None = Field(None, description="postgresql://… of the lookups; without it they are `lookups.db` in the data folder")
-    keys_url: SecretStr | None = Field(None, description="postgresql://… of people's keys; without it they are `keys.db` in the data folder")
-    master_key: SecretStr | None = Field(None, description="the key that wraps people's keys, 64 hexadecimal digits; without it `master.key` in the data folder")
-    audit_key: SecretStr | None = Field(None, description="the key that signs the audit's checkpoints, one line as `audit.key` in the data folder holds it; without it that file")
+    lookups_url: SecretStr | None = Field(
+        None, description="postgresql://… of the lookups; without it they are `lookups.db` in the data folder"
+    )
+    keys_url: SecretStr | None = Field(
+        None, description="postgresql://… of people's keys; without it they are `keys.db` in the data folder"
+    )
+    master_key: SecretStr | None = Field(
+        None, description="the key that wraps people's keys, 64 hexadecimal digits; without it `master.key` in the data folder"
+    )
+    audit_key: SecretStr | None = Field(
+        None, description="the key that signs the audit's checkpoints, as `audit.key` in the data folder holds it; without it that file"
+    )
     host: str = Field("127.0.0.1", description="the address to serve on; loopback only, until access control exists")
     port: int = Field(8400, ge=0, le=65535, description="the port to serve on; 0 takes a free one")
-    base_currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field("EUR", description="ISO 4217 code that amounts are converted to")
+    base_currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
+        "EUR", description="ISO 4217 code that amounts are converted to"
+    )
     max_body_bytes: int = Field(64 * MEBIBYTE, ge=1024, description="the largest request body, in bytes")
     max_command_bytes: int = Field(MEBIBYTE, ge=1024, description="the largest body of a single command, in bytes")
     max_bulk_commands: int = Field(100_000, ge=1, description="the most commands in one bulk request")
@@ -63,7 +73,9 @@ def load_settings(environment: Mapping[str, str] | None = None, **given: Any) ->
     names = os.environ if environment is None else environment
     unknown = sorted(name for name in names if name.upper().startswith(PREFIX) and name[len(PREFIX) :].lower() not in Settings.model_fields)
     if unknown:
-        raise InvalidSettings(f"there is no setting {', '.join(unknown)}; known are {', '.join(PREFIX + name.upper() for name in Settings.model_fields)}")
+        raise InvalidSettings(
+            f"there is no setting {', '.join(unknown)}; known are {', '.join(PREFIX + name.upper() for name in Settings.model_fields)}"
+        )
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:

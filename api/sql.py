@@ -2,7 +2,7 @@
 
 import io
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -47,8 +47,15 @@ class SqlBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    sql: str = Field(min_length=1, max_length=100_000, description="One SELECT. The facts and their columns: docs/facts.md.", examples=["SELECT count(*) FROM opportunities"])
-    parameters: list[str | int | bool | None] = Field(default_factory=list[str | int | bool | None], max_length=100, description="For `?` in the SQL, in order.")
+    sql: str = Field(
+        min_length=1,
+        max_length=100_000,
+        description="One SELECT. The facts and their columns: docs/facts.md.",
+        examples=["SELECT count(*) FROM opportunities"],
+    )
+    parameters: list[str | int | bool | None] = Field(
+        default_factory=list[str | int | bool | None], max_length=100, description="For `?` in the SQL, in order."
+    )
 
 
 class SqlOptions(AtLeast):
@@ -112,7 +119,7 @@ def rendered(found: Selection, how: Format) -> bytes:
 
 def as_json(found: Selection) -> dict[str, Any]:
     """Columns and rows as JSON has them: decimals and whole numbers beyond 2^53 as text, times in RFC 3339 form."""
-    columns = [{"name": field.name, "type": str(field.type)} for field in found.table.schema]
+    columns = [{"name": field.name, "type": str(field.type)} for field in cast("Iterable[Any]", found.table.schema)]
     cells = [[_cell(value) for value in column.to_pylist()] for column in found.table.columns]
     return {"columns": columns, "rows": list(zip(*cells, strict=True)), "truncated": found.truncated}
 
@@ -167,6 +174,6 @@ def _is_plain(kind: pa.DataType) -> bool:
     return any(check(kind) for check in (*checks, pa.types.is_large_string, pa.types.is_date, pa.types.is_timestamp, pa.types.is_time))
 
 
-def _as_text(column: pa.ChunkedArray) -> pa.Array:
+def _as_text(column: Any) -> Any:
     cells = (_cell(value) for value in column.to_pylist())
     return pa.array([cell if cell is None or isinstance(cell, str) else encode(cell).decode() for cell in cells], pa.string())

@@ -8,10 +8,12 @@ from pathlib import Path
 from threading import Lock, Thread
 from typing import Any, Final
 
+import duckdb
+
 from api.problems import Unavailable
 from domain.errors import NotFound, RuleViolation
 from projections import versions
-from projections.build import Progress
+from projections.build import BuildFailed, Progress
 from projections.catalogue import FOLDS, layouts
 from projections.engine import Engine, FoldHealth
 from projections.feed import Feed
@@ -26,8 +28,8 @@ log = logging.getLogger(__name__)
 GATHER: Final[Mapping[Home, float]] = {Home.LOOKUPS: 0.0, Home.FACTS: 0.25}
 """Seconds that events gather before a batch: a lookup is wanted at once, facts are quicker in larger batches."""
 
-OUTAGES: Final = (*LookupTables.outages, *FactTables.outages)
-"""What the stores raise when they cannot be written, whoever asks."""
+OUTAGES: Final = (*LookupTables.outages, *FactTables.outages, duckdb.TransactionException, duckdb.FatalException)
+"""What the stores raise when they cannot be written, whoever asks; DuckDB tells of a commit that found no room by a TransactionException."""
 
 
 @dataclass(slots=True)
@@ -61,7 +63,11 @@ class Tables:
 
     def troubles(self) -> list[str]:
         """What keeps read models from being up to date, one sentence each."""
-        stopped = (f"{each.fold} in the {each.home} stopped at position {each.error_position}: {each.error}" for each in self.health() if each.error)
+        stopped = (
+            f"{each.fold} in the {each.home} stopped at position {each.error_position}: {each.error}"
+            for each in self.health()
+            if each.error
+        )
         outages = (f"the {home} cannot be written: {follower.trouble}" for home, follower in self.following.items() if follower.trouble)
         return [*stopped, *outages, *([self.trouble] if self.trouble else [])]
 
@@ -79,10 +85,8 @@ class Tables:
         if not self._build.acquire(blocking=False):
             raise RuleViolation("rebuild.running", "folds are being rebuilt now; wait for that to end")
         try:
-            versions.build(self.feed, self._engines_of(names), self._noting(progress))
-        except OUTAGES as error:
-            message = f"the read models cannot be written now, so those that serve go on serving ({str(error).splitlines()[0]})"
-            raise Unavailable("readmodels.unavailable", message) from error
+            with _writable():
+                versions.build(self.feed, self._engines_of(names), self._noting(progress))
         finally:
             self.building = None
             self._build.release()
@@ -105,7 +109,8 @@ class Tables:
         if not engines:
             raise NotFound("fold.unknown", f"there is no fold {fold[:100]}")
         try:
-            back = [(engine.tables.home, versions.rollback(engine, fold)) for engine in engines]
+            with _writable():
+                back = [(engine.tables.home, versions.rollback(engine, fold)) for engine in engines]
         except LookupError as error:
             raise RuleViolation("fold.nothing_kept", str(error)) from None
         return [{"home": home, "fold": version.fold, "number": version.number, "position": version.position} for home, version in back]
@@ -121,24 +126,50 @@ class Tables:
 
 @contextmanager
 def open_tables(feed: Feed, lookups_place: str | Path, facts_path: Path, *, follow: bool, progress: Progress | None) -> Generator[Tables]:
-    """The read models over a log: followed by threads of their own, or brought up to date once."""
+    """The read models over a log: followed by threads of their own, or brought up to date once.
+
+    Raises FactsInUse, BuildFailed, or Unavailable `readmodels.unavailable` when they cannot be opened or written.
+    """
     with ExitStack() as closing:
-        lookups = _lookups(lookups_place)
-        closing.callback(lookups.close)
-        facts = FactStore(facts_path, layouts(Home.FACTS))
-        closing.callback(facts.close)
-        engines = {Home.LOOKUPS: Engine(LookupTables(lookups), FOLDS, feed), Home.FACTS: Engine(FactTables(facts), FOLDS, feed)}
-        stale = versions.start(feed, list(engines.values()), progress)
-        following = {home: Follower(engine, gather=GATHER[home]) for home, engine in engines.items()} if follow else {}
-        tables = Tables(feed, lookups, facts, engines, following)
-        if follow:
-            _follow(tables, stale, closing)
-        else:
-            if stale:
-                tables.freshen(stale, progress)
-            for engine in engines.values():
-                engine.catch_up()
+        with _writable():
+            tables = _opened(feed, lookups_place, facts_path, closing, follow=follow, progress=progress)
         yield tables
+
+
+def _opened(
+    feed: Feed, lookups_place: str | Path, facts_path: Path, closing: ExitStack, *, follow: bool, progress: Progress | None
+) -> Tables:
+    lookups = _lookups(lookups_place)
+    closing.callback(lookups.close)
+    facts = FactStore(facts_path, layouts(Home.FACTS))
+    closing.callback(facts.close)
+    engines = {Home.LOOKUPS: Engine(LookupTables(lookups), FOLDS, feed), Home.FACTS: Engine(FactTables(facts), FOLDS, feed)}
+    stale = versions.start(feed, list(engines.values()), progress)
+    following = {home: Follower(engine, gather=GATHER[home]) for home, engine in engines.items()} if follow else {}
+    tables = Tables(feed, lookups, facts, engines, following)
+    if follow:
+        _follow(tables, stale, closing)
+        return tables
+    if stale:
+        tables.freshen(stale, progress)
+    for engine in engines.values():
+        engine.catch_up()
+    return tables
+
+
+@contextmanager
+def _writable() -> Generator[None]:
+    """Raises Unavailable instead of what the stores raise when the disk is full, also where a failed build hides it."""
+    try:
+        yield
+    except (BuildFailed, *OUTAGES) as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, OUTAGES):
+            cause = cause.__cause__
+        if cause is None:
+            raise
+        message = f"the read models cannot be written now; what serves goes on serving ({str(cause).splitlines()[0]})"
+        raise Unavailable("readmodels.unavailable", message) from error
 
 
 def _follow(tables: Tables, stale: Sequence[str], closing: ExitStack) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from pydantic import SecretStr
 
 from api.auditing import open_auditor
-from api.folder import Folder
+from api.folder import Folder, settle
 from api.problems import NotYet, Unavailable
 from api.settings import Settings
 from api.tables import Tables, open_tables
@@ -73,7 +73,7 @@ class Daybook:
 
 @contextmanager
 def open_books(settings: Settings) -> Generator[Books]:
-    """The log, for as many processes as there are. Raises LogUnavailable, ForeignLog or WrongMasterKey."""
+    """The log, for as many processes as there are. Raises LogUnavailable, ForeignLog, WrongMasterKey or InvalidSettings."""
     folder = Folder(settings.data)
     folder.make()
     with ExitStack() as closing:
@@ -82,6 +82,7 @@ def open_books(settings: Settings) -> Generator[Books]:
         closing.callback(vault.close)
         log = open_log(_place(settings.log_url, folder.log), vault)
         closing.callback(log.close)
+        settle(folder, base_currency=settings.base_currency, begun=log.head() > 0)
         decides_on = partial(Dispatcher, base_currency=settings.base_currency, fingerprint_key=vault.secret("fingerprints"))
         yield Books(vault, log, decides_on, decides_on(log))
 

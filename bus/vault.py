@@ -14,7 +14,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from bus.cipher import NONCE_BYTES, Sealed, parse, unseal
+from bus.cipher import NONCE_BYTES, parse, unseal
 from bus.secret_file import write_once
 from domain.errors import DaybookError
 
@@ -105,19 +105,14 @@ class Vault:
 
     def decrypt(self, token: str) -> str | None:
         """The text in a token; None when its person was forgotten. Raises CorruptHistory for what is no token or was altered."""
-        return self._decrypt(parse(token))
+        return self.decrypt_all([token])[0]
 
     def decrypt_all(self, tokens: Sequence[str | None]) -> list[str | None]:
         """The texts in many tokens, with one look into the key store; None stays None."""
         sealed = [None if token is None else parse(token) for token in tokens]
         with self._lock:
-            self._known({each.person for each in sealed if each is not None})
-        return [None if each is None else self._decrypt(each) for each in sealed]
-
-    def _decrypt(self, sealed: Sealed) -> str | None:
-        with self._lock:
-            key = self._known({sealed.person}).get(sealed.person)
-        return None if key is None else unseal(key, sealed)
+            keys = self._known({each.person for each in sealed if each is not None})
+        return [None if each is None or (key := keys.get(each.person)) is None else unseal(key, each) for each in sealed]
 
     def forget(self, person: UUID) -> None:
         """Delete a person's key: every copy of their personal fields is unreadable from now on, for ever."""

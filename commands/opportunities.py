@@ -11,9 +11,9 @@ from commands.context import Context
 from commands.pipelines import DEALS_OF_PIPELINE
 from commands.records import CONTACT, CUSTOMER, OPPORTUNITY, PIPELINE
 from commands.registry import handles
-from domain.opportunities import opportunity
+from domain.opportunities import moves, opportunity, worth
 from domain.opportunities.opportunity import Line, Opportunity
-from domain.values import Money, in_ten_thousandths
+from domain.values import in_ten_thousandths
 
 Quantity = Annotated[Decimal, Field(gt=Decimal(0), le=Decimal(1_000_000), max_digits=12, decimal_places=4)]
 
@@ -148,7 +148,7 @@ def open_opportunity(cmd: OpenOpportunity, ctx: Context) -> None:
     opportunity_id = ctx.new(OPPORTUNITY, cmd.opportunity_id)
     customer = ctx.find(CUSTOMER, cmd.customer_id)
     pipeline = ctx.find(PIPELINE, cmd.pipeline_id)
-    events = opportunity.open_deal(
+    events = moves.open_deal(
         ctx.get(OPPORTUNITY, opportunity_id),
         ctx.rules,
         opportunity_id=opportunity_id,
@@ -172,26 +172,22 @@ def open_opportunity(cmd: OpenOpportunity, ctx: Context) -> None:
 def move_opportunity(cmd: MoveOpportunity, ctx: Context) -> None:
     deal = ctx.find(OPPORTUNITY, cmd.opportunity_id)
     pipeline = ctx.find(PIPELINE, deal.pipeline_id)
-    ctx.record(OPPORTUNITY, deal.id, opportunity.move(deal, ctx.rules, pipeline=pipeline, to=cmd.to_stage, at=ctx.at))
-
-
-def _worth(deal: Opportunity, amount: Decimal | None, currency: str | None, rate: Decimal | None, ctx: Context) -> Money | None:
-    return None if amount is None else ctx.money(amount, currency or deal.worth.currency, rate)
+    ctx.record(OPPORTUNITY, deal.id, moves.move(deal, ctx.rules, pipeline=pipeline, to=cmd.to_stage, at=ctx.at))
 
 
 @handles
 def win_opportunity(cmd: WinOpportunity, ctx: Context) -> None:
     deal = ctx.find(OPPORTUNITY, cmd.opportunity_id)
     pipeline = ctx.find(PIPELINE, deal.pipeline_id)
-    worth = _worth(deal, cmd.amount, cmd.currency, cmd.rate, ctx)
-    ctx.record(OPPORTUNITY, deal.id, opportunity.win(deal, ctx.rules, pipeline=pipeline, stage=cmd.stage, worth=worth, at=ctx.at))
+    money = None if cmd.amount is None else ctx.money(cmd.amount, cmd.currency or deal.worth.currency, cmd.rate)
+    ctx.record(OPPORTUNITY, deal.id, moves.win(deal, ctx.rules, pipeline=pipeline, stage=cmd.stage, worth=money, at=ctx.at))
 
 
 @handles
 def lose_opportunity(cmd: LoseOpportunity, ctx: Context) -> None:
     deal = ctx.find(OPPORTUNITY, cmd.opportunity_id)
     pipeline = ctx.find(PIPELINE, deal.pipeline_id)
-    events = opportunity.lose(deal, ctx.rules, pipeline=pipeline, stage=cmd.stage, reason=cmd.reason, competitor=cmd.competitor, at=ctx.at)
+    events = moves.lose(deal, ctx.rules, pipeline=pipeline, stage=cmd.stage, reason=cmd.reason, competitor=cmd.competitor, at=ctx.at)
     ctx.record(OPPORTUNITY, deal.id, events)
 
 
@@ -199,20 +195,20 @@ def lose_opportunity(cmd: LoseOpportunity, ctx: Context) -> None:
 def reopen_opportunity(cmd: ReopenOpportunity, ctx: Context) -> None:
     deal = ctx.find(OPPORTUNITY, cmd.opportunity_id)
     pipeline = ctx.find(PIPELINE, deal.pipeline_id)
-    ctx.record(OPPORTUNITY, deal.id, opportunity.reopen(deal, ctx.rules, pipeline=pipeline, stage=cmd.stage, reason=cmd.reason, at=ctx.at))
+    ctx.record(OPPORTUNITY, deal.id, moves.reopen(deal, ctx.rules, pipeline=pipeline, stage=cmd.stage, reason=cmd.reason, at=ctx.at))
 
 
 @handles
 def change_opportunity_amount(cmd: ChangeOpportunityAmount, ctx: Context) -> None:
     deal = ctx.find(OPPORTUNITY, cmd.opportunity_id)
-    worth = ctx.money(cmd.amount, cmd.currency or deal.worth.currency, cmd.rate)
-    ctx.record(OPPORTUNITY, deal.id, opportunity.change_amount(deal, ctx.rules, worth=worth))
+    money = ctx.money(cmd.amount, cmd.currency or deal.worth.currency, cmd.rate)
+    ctx.record(OPPORTUNITY, deal.id, worth.change_amount(deal, ctx.rules, worth=money))
 
 
 @handles
 def move_close_date(cmd: MoveCloseDate, ctx: Context) -> None:
     deal = ctx.find(OPPORTUNITY, cmd.opportunity_id)
-    ctx.record(OPPORTUNITY, deal.id, opportunity.move_close_date(deal, ctx.rules, to=cmd.expected_close_on))
+    ctx.record(OPPORTUNITY, deal.id, worth.move_close_date(deal, ctx.rules, to=cmd.expected_close_on))
 
 
 def _line(deal: Opportunity, ctx: Context, *, product: str, quantity: Decimal, unit_price: Decimal, rate: Decimal | None) -> Line:
@@ -224,27 +220,27 @@ def _line(deal: Opportunity, ctx: Context, *, product: str, quantity: Decimal, u
 def add_opportunity_line(cmd: AddOpportunityLine, ctx: Context) -> None:
     deal = ctx.find(OPPORTUNITY, cmd.opportunity_id)
     line = _line(deal, ctx, product=cmd.product, quantity=cmd.quantity, unit_price=cmd.unit_price, rate=cmd.rate)
-    ctx.record(OPPORTUNITY, deal.id, opportunity.add_line(deal, ctx.rules, line_id=cmd.line_id or ctx.new_id(), line=line))
+    ctx.record(OPPORTUNITY, deal.id, worth.add_line(deal, ctx.rules, line_id=cmd.line_id or ctx.new_id(), line=line))
 
 
 @handles
 def change_opportunity_line(cmd: ChangeOpportunityLine, ctx: Context) -> None:
     deal = ctx.find(OPPORTUNITY, cmd.opportunity_id)
-    before = opportunity.line_of(deal, cmd.line_id)
+    before = worth.line_of(deal, cmd.line_id)
     line = _line(deal, ctx, product=before.product, quantity=cmd.quantity, unit_price=cmd.unit_price, rate=cmd.rate)
-    ctx.record(OPPORTUNITY, deal.id, opportunity.change_line(deal, ctx.rules, line_id=cmd.line_id, line=line))
+    ctx.record(OPPORTUNITY, deal.id, worth.change_line(deal, ctx.rules, line_id=cmd.line_id, line=line))
 
 
 @handles
 def remove_opportunity_line(cmd: RemoveOpportunityLine, ctx: Context) -> None:
     deal = ctx.find(OPPORTUNITY, cmd.opportunity_id)
-    ctx.record(OPPORTUNITY, deal.id, opportunity.remove_line(deal, ctx.rules, line_id=cmd.line_id))
+    ctx.record(OPPORTUNITY, deal.id, worth.remove_line(deal, ctx.rules, line_id=cmd.line_id))
 
 
 @handles
 def set_forecast_category(cmd: SetForecastCategory, ctx: Context) -> None:
     deal = ctx.find(OPPORTUNITY, cmd.opportunity_id)
-    ctx.record(OPPORTUNITY, deal.id, opportunity.set_forecast_category(deal, ctx.rules, category=cmd.category))
+    ctx.record(OPPORTUNITY, deal.id, worth.set_forecast_category(deal, ctx.rules, category=cmd.category))
 
 
 @handles

@@ -8,7 +8,7 @@ from commands.command import Command, Percent, PipelineRef, ShortText
 from commands.context import Context
 from commands.records import OPPORTUNITY, PIPELINE
 from commands.registry import handles
-from domain.opportunities import opportunity
+from domain.opportunities import moves
 from domain.pipelines import pipeline
 from domain.pipelines.pipeline import StageTerms
 
@@ -140,5 +140,5 @@ def retire_stage(cmd: RetireStage, ctx: Context) -> None:
     events = pipeline.retire_stage(line, ctx.rules, stage=cmd.stage, deals_go_to=cmd.deals_go_to, deals_in_it=len(in_it))
     if events and cmd.deals_go_to is not None:
         for deal in in_it:
-            ctx.record(OPPORTUNITY, deal.id, opportunity.move(deal, ctx.rules, pipeline=line, to=cmd.deals_go_to, at=ctx.at))
+            ctx.record(OPPORTUNITY, deal.id, moves.move(deal, ctx.rules, pipeline=line, to=cmd.deals_go_to, at=ctx.at))
     ctx.record(PIPELINE, line.id, events)

@@ -1,28 +1,23 @@
 """Building: new versions of tables folded from the beginning, beside those that serve, then switched in."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import duckdb
 
 from domain.errors import DaybookError
-from projections.bulk import SLICE, Bulk, slices
-from projections.engine import BATCH, Engine, Target
+from projections.engine import BATCH, Engine
 from projections.evaluate import Poison, evaluate
 from projections.feed import Feed
 from projections.fold import Home
-from projections.homes import lanes_for
-from projections.plan import Lane, Plan
-from projections.sql import combined, partials, quoted
+from projections.gathering import Gathered, Gathering, SliceFailed
+from projections.homes import Writer, lanes_for
+from projections.plan import Plan
 from readmodels.layout import State, Version
 
 Progress = Callable[[int, int], None]
 """Told how many events are folded, out of how many."""
-
-ROWS_AT_ONCE: Final = 2_000_000
-"""Partial rows that are combined at once: bounds the memory."""
 
 
 class BuildFailed(DaybookError):
@@ -35,56 +30,56 @@ class BuildFailed(DaybookError):
 
 @dataclass(slots=True)
 class Draft:
-    """One fold that is being built: its new version in each of the homes, and where its partial rows gather."""
+    """One fold that is being built: its new version in each of the homes."""
 
     plan: Plan
-    lanes: tuple[Lane, ...]
     engines: dict[Home, Engine]
     versions: dict[Home, Version] = field(default_factory=dict[Home, Version])
-    rows: int = 0
-
-    @property
-    def gathered(self) -> str:
-        """The temporary table of partial rows."""
-        return quoted("gathered " + self.plan.name)
 
 
 def _drafts(wanted: Mapping[Engine, Iterable[str]]) -> list[Draft]:
     found: dict[str, Draft] = {}
     for engine, names in wanted.items():
         for name in names:
-            found.setdefault(name, Draft(engine.plans[name], (), {})).engines[engine.tables.home] = engine
-    return [replace(draft, lanes=lanes_for(draft.plan, list(draft.engines))) for draft in found.values()]
+            found.setdefault(name, Draft(engine.plans[name], {})).engines[engine.tables.home] = engine
+    return list(found.values())
 
 
 @contextmanager
-def _scratch(drafts: Iterable[Draft]) -> Iterator[duckdb.DuckDBPyConnection]:
+def _scratch(drafts: Iterable[Draft]) -> Generator[duckdb.DuckDBPyConnection]:
     """The facts' own DuckDB if facts are built, so that rows go over within it."""
     by_home = {home: engine for draft in drafts for home, engine in draft.engines.items()}
     with (by_home.get(Home.FACTS) or by_home[Home.LOOKUPS]).tables.scratch() as scratch:
         yield scratch
 
 
+def _by_engine(drafts: Iterable[Draft]) -> dict[Engine, list[Draft]]:
+    found: dict[Engine, list[Draft]] = {}
+    for draft in drafts:
+        for engine in draft.engines.values():
+            found.setdefault(engine, []).append(draft)
+    return found
+
+
 class Builder:
     """Folds the whole log once for all wanted tables of all homes, then hands them over ready to be switched in."""
 
-    def __init__(self, feed: Feed, *, slice_size: int = SLICE) -> None:
+    def __init__(self, feed: Feed) -> None:
         self._feed = feed
-        self._slice = slice_size
 
     def build(self, wanted: Mapping[Engine, Iterable[str]], progress: Progress | None = None) -> list[Draft]:
         """New versions of the folds `wanted` of each engine, folded up to where the log was when this began. Raises BuildFailed."""
         drafts = _drafts(wanted)
-        if not drafts:
-            return []
         upto = self._feed.head()
         try:
-            for draft in drafts:
-                self._create(draft)
-            with _scratch(drafts) as scratch:
-                self._fold(scratch, drafts, upto, progress or _quiet)
-                for draft in drafts:
-                    self._finish(scratch, draft, upto)
+            for engine, group in _by_engine(drafts).items():
+                with engine.tables.writing() as writer:
+                    _create(writer, engine, group)
+            if drafts and upto:
+                self._fold(drafts, upto, progress)
+            for engine, group in _by_engine(drafts).items():
+                with engine.tables.writing() as writer:
+                    _fold_ended(writer, engine, group, upto)
         except BaseException:
             self.discard(drafts)
             raise
@@ -92,44 +87,27 @@ class Builder:
 
     def discard(self, drafts: Iterable[Draft]) -> None:
         """Drop the new versions of these drafts, but for those that serve already."""
-        for draft in drafts:
-            for home, version in draft.versions.items():
-                with draft.engines[home].tables.writing() as writer:
-                    if any(v.fold == version.fold and v.number == version.number and v.state is State.BUILDING for v in writer.versions()):
+        for engine, group in _by_engine(drafts).items():
+            with engine.tables.writing() as writer:
+                building = {(version.fold, version.number) for version in writer.versions() if version.state is State.BUILDING}
+                for draft in group:
+                    version = draft.versions.get(engine.tables.home)
+                    if version and (version.fold, version.number) in building:
                         writer.drop(version.fold, version.number)
 
-    def _create(self, draft: Draft) -> None:
-        for home, engine in draft.engines.items():
-            with engine.tables.writing() as writer:
-                number = max((v.number for v in writer.versions() if v.fold == draft.plan.name), default=0) + 1
-                version = Version(draft.plan.name, number, State.BUILDING, draft.plan.fold.fingerprint, 0)
-                writer.create(draft.plan.layout_in(home), version)
-            draft.versions[home] = version
-
-    def _fold(self, scratch: duckdb.DuckDBPyConnection, drafts: Sequence[Draft], upto: int, progress: Progress) -> None:
-        bulk = Bulk(scratch, [(draft.plan, draft.lanes) for draft in drafts])
-        for after, end in slices(0, upto, self._slice):
+    def _fold(self, drafts: Sequence[Draft], upto: int, progress: Progress | None) -> None:
+        folds = [Gathered(draft.plan, lanes_for(draft.plan, list(draft.engines)), _filler(draft)) for draft in drafts]
+        with _scratch(drafts) as scratch:
             try:
-                with bulk.typed(self._feed.arrow(after, end)) as types:
-                    for draft in drafts:
-                        self._gather(scratch, draft, types)
-            except duckdb.Error as error:
-                self._explain(drafts, after, end, error)
-            progress(end, upto)
+                Gathering(scratch, folds).run(self._feed.arrow(0, upto), upto, lambda done: progress(done, upto) if progress else None)
+            except SliceFailed as failure:
+                self._explain(drafts, failure)
 
-    def _gather(self, scratch: duckdb.DuckDBPyConnection, draft: Draft, types: frozenset[str]) -> None:
-        for query in partials(draft.plan, draft.lanes, types):
-            if draft.plan.fold.per_event and list(draft.engines) == [Home.FACTS]:
-                draft.engines[Home.FACTS].tables.fill(draft.plan, draft.versions[Home.FACTS], scratch, f"({query})")
-            else:
-                verb = f"INSERT INTO temp.{draft.gathered}" if draft.rows else f"CREATE OR REPLACE TEMP TABLE {draft.gathered} AS"
-                count = scratch.execute(f"{verb} {query}").fetchone()
-                draft.rows += count[0] if count else 0
-
-    def _explain(self, drafts: Sequence[Draft], after: int, upto: int, error: duckdb.Error) -> None:
+    def _explain(self, drafts: Sequence[Draft], failure: SliceFailed) -> None:
         """Find the event that DuckDB stumbled over, by the other evaluator, and say which it was."""
-        while after < upto:
-            events = [event for event in self._feed.read(after, BATCH) if event.position <= upto]
+        after = failure.after
+        while after < failure.upto:
+            events = [event for event in self._feed.read(after, BATCH) if event.position <= failure.upto]
             if not events:
                 break
             for draft in drafts:
@@ -139,61 +117,67 @@ class Builder:
                     message = f"{draft.plan.name} fails on the event at position {poison.position}: {poison.message}"
                     raise BuildFailed(draft.plan.name, message) from poison
             after = events[-1].position
-        raise BuildFailed(None, f"the events up to position {upto} cannot be folded: {error}") from error
+        raise BuildFailed(None, f"{failure} cannot be folded: {failure.__cause__}") from failure
 
-    def _finish(self, scratch: duckdb.DuckDBPyConnection, draft: Draft, upto: int) -> None:
-        if draft.rows:
-            for relation in self._combined(draft):
-                for home, engine in draft.engines.items():
-                    engine.tables.fill(draft.plan, draft.versions[home], scratch, relation)
-            scratch.execute(f"DROP TABLE temp.{draft.gathered}")
-        for home, engine in draft.engines.items():
-            with engine.tables.writing() as writer:
-                writer.index(draft.plan.layout_in(home), draft.versions[home].number)
-                if upto:
-                    writer.advance([draft.versions[home]], upto)
-            draft.versions[home] = replace(draft.versions[home], position=upto)
+    def switch(self, drafts: Sequence[Draft]) -> None:
+        """Catch up with what happened meanwhile, and let the new versions serve, those of each home in one transaction.
 
-    def _combined(self, draft: Draft) -> Iterator[str]:
-        """Queries for the rows, a part of the keys at a time where there are very many."""
-        if draft.plan.fold.per_event:
-            yield f"temp.{draft.gathered}"
-            return
-        keys = ", ".join(quoted(name) for name in draft.plan.layout.key)
-        parts = -(-draft.rows // ROWS_AT_ONCE)
-        for part in range(parts):
-            where = f" WHERE hash({keys}) % {parts} = {part}" if parts > 1 else ""
-            yield f"({combined(draft.plan, draft.lanes, f'(SELECT * FROM temp.{draft.gathered}{where})')})"
-
-    def switch(self, draft: Draft) -> None:
-        """Catch up with what happened meanwhile, and let the new versions serve, each home in one transaction.
-
-        The version that served is kept for a roll-back; older ones are dropped. Raises BuildFailed when its fold stopped.
+        The versions that served are kept for a roll-back; older ones are dropped. Raises BuildFailed when a fold stopped.
         """
+        for engine, group in _by_engine(drafts).items():
+            while not _switched(engine, group):
+                pass
+
+
+def _create(writer: Writer, engine: Engine, drafts: Sequence[Draft]) -> None:
+    known = writer.versions()
+    for draft in drafts:
+        number = max((version.number for version in known if version.fold == draft.plan.name), default=0) + 1
+        version = Version(draft.plan.name, number, State.BUILDING, draft.plan.fold.fingerprint, 0)
+        writer.create(draft.plan.layout_in(engine.tables.home), version)
+        draft.versions[engine.tables.home] = version
+
+
+def _fold_ended(writer: Writer, engine: Engine, drafts: Sequence[Draft], upto: int) -> None:
+    home = engine.tables.home
+    if upto:
+        writer.advance([draft.versions[home] for draft in drafts], upto)
+    for draft in drafts:
+        draft.versions[home] = replace(draft.versions[home], position=upto)
+
+
+def _filler(draft: Draft) -> Callable[[duckdb.DuckDBPyConnection, str], None]:
+    def fill(connection: duckdb.DuckDBPyConnection, relation: str) -> None:
         for home, engine in draft.engines.items():
-            while not self._switched(engine, draft.plan, draft.versions[home].number):
-                pass
+            engine.tables.fill(draft.plan, draft.versions[home], connection, relation)
 
-    def _switched(self, engine: Engine, plan: Plan, number: int) -> bool:
-        with engine.turn:
-            while engine.move_on([target for target in engine.targets(State.BUILDING) if target.version.number == number and target.plan is plan]):
-                pass
-            with engine.tables.writing() as writer:
-                versions = {version.number: version for version in writer.versions() if version.fold == plan.name}
-                new = versions.get(number)
-                if new is None or new.error:
-                    why = f"position {new.error_position}: {new.error}" if new else "the new version was dropped by another process"
-                    raise BuildFailed(plan.name, f"{plan.name} cannot be built: {why}")
-                if any(old.state is State.SERVING and old.position > new.position for old in versions.values()):
-                    return False
-                writer.serve(plan.layout_in(engine.tables.home), number)
-                for old in versions.values():
-                    if old.state is State.KEPT:
-                        writer.drop(old.fold, old.number)
-        return True
+    return fill
 
 
-def _quiet(_done: int, _all: int) -> None:
-    """Nobody wants to know."""
+def _switched(engine: Engine, drafts: Sequence[Draft]) -> bool:
+    home = engine.tables.home
+    numbers = {draft.plan.name: draft.versions[home].number for draft in drafts}
+    with engine.turn:
+        while engine.move_on(
+            [target for target in engine.targets(State.BUILDING) if numbers.get(target.plan.name) == target.version.number]
+        ):
+            pass
+        with engine.tables.writing() as writer:
+            versions = writer.versions()
+            if not all(_caught_up(name, number, versions) for name, number in numbers.items()):
+                return False
+            for draft in drafts:
+                writer.serve(draft.plan.layout_in(home), numbers[draft.plan.name])
+            for old in versions:
+                if old.fold in numbers and old.state is State.KEPT:
+                    writer.drop(old.fold, old.number)
+    return True
 
 
+def _caught_up(name: str, number: int, versions: Sequence[Version]) -> bool:
+    """Whether a new version is as far as the one that serves. Raises BuildFailed when it will never be."""
+    new = next((version for version in versions if (version.fold, version.number) == (name, number)), None)
+    if new is None or new.error:
+        why = f"position {new.error_position}: {new.error}" if new else "the new version was dropped by another process"
+        raise BuildFailed(name, f"{name} cannot be built: {why}")
+    return all(old.position <= new.position for old in versions if old.fold == name and old.state is State.SERVING)

@@ -1,8 +1,10 @@
 """Bulk folding: slices of the log typed in DuckDB, each event type parsed once for all folds."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import threading
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Final
+from queue import Empty, Queue
+from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
@@ -20,10 +22,46 @@ CHUNK: Final = 4_096
 Target = tuple[Plan, Sequence[Lane]]
 
 
-def slices(after: int, upto: int, size: int = SLICE) -> Iterator[tuple[int, int]]:
-    """The (after, upto) of each slice in order."""
-    for start in range(after, upto, size):
-        yield start, min(start + size, upto)
+def slices(reader: pa.RecordBatchReader, size: int = SLICE) -> Generator[pa.Table]:
+    """The events as tables of about `size` rows; the next one is read while the one before is being folded."""
+    ready: Queue[pa.Table | BaseException | None] = Queue(maxsize=1)
+    enough = threading.Event()
+
+    def read() -> None:
+        try:
+            for table in _tables(reader, size):
+                if enough.is_set():
+                    return
+                ready.put(table)
+            ready.put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again where the tables are taken
+            ready.put(error)
+
+    thread = threading.Thread(target=read, name="read-slices", daemon=True)
+    thread.start()
+    try:
+        while (table := ready.get()) is not None:
+            if isinstance(table, BaseException):
+                raise table
+            yield table
+    finally:
+        enough.set()
+        with suppress(Empty):
+            ready.get_nowait()
+        thread.join()
+
+
+def _tables(reader: pa.RecordBatchReader, size: int) -> Iterator[pa.Table]:
+    batches: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in reader:
+        batches.append(batch)
+        rows += batch.num_rows
+        if rows >= size:
+            yield pa.Table.from_batches(batches, reader.schema)
+            batches, rows = [], 0
+    if batches:
+        yield pa.Table.from_batches(batches, reader.schema)
 
 
 class Bulk:
@@ -35,14 +73,14 @@ class Bulk:
         self._used = {event.type: (event, values) for event, values in used_values(self._targets).items()}
 
     @contextmanager
-    def typed(self, events: pa.RecordBatchReader) -> Iterator[frozenset[str]]:
+    def typed(self, events: pa.Table) -> Generator[frozenset[str]]:
         """Within the context, the events of each type are there as typed relations; gives the types.
 
         Raises duckdb.Error when an event is not of its type's shape.
         """
         made: list[str] = []
         try:
-            for event_type, table in _by_type(events.read_all()):
+            for event_type, table in _by_type(events):
                 if event_type in self._used:
                     self._type(event_type, table)
                     made.append(event_type)
@@ -64,13 +102,13 @@ class Bulk:
 
 def _by_type(events: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """The events of each type, cut into pieces that several threads can take."""
-    types = pc.dictionary_encode(events.column("type")).combine_chunks()
-    codes = types.indices
-    order = pc.sort_indices(codes)
-    events = events.select(["position", "stream_id", "version", "state"]).take(order)
+    compute: Any = pc  # its functions are made while it is imported
+    types: Any = compute.dictionary_encode(events.column("type")).combine_chunks()
+    counts: dict[int, int] = {entry["values"]: entry["counts"] for entry in compute.value_counts(types.indices).to_pylist()}
+    names: list[str] = types.dictionary.to_pylist()
+    events = events.select(["position", "stream_id", "version", "state"]).take(compute.sort_indices(types.indices))
     start = 0
-    counts = {entry["values"]: entry["counts"] for entry in pc.value_counts(codes).to_pylist()}
-    for code, event_type in enumerate(types.dictionary.to_pylist()):
+    for code, event_type in enumerate(names):
         length = counts.get(code, 0)
         piece = events.slice(start, length).combine_chunks()
         yield event_type, pa.Table.from_batches(piece.to_batches(max_chunksize=CHUNK), schema=piece.schema)

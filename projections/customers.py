@@ -92,8 +92,7 @@ DEALS: Final[dict[str, Column]] = {
     | total("base_amount", OpportunityReopened, when=WAS_CLOSED)
     | less("base_amount", OpportunityWon, OpportunityLost, when=WAS_OPEN)
     | total("base_change", OpportunityAmountChanged, when=IS_OPEN),
-    "won_opportunities": tally(plus=[OpportunityWon], when=WAS_NOT_WON)
-    | tally(minus=[OpportunityLost, OpportunityReopened], when=WAS_WON),
+    "won_opportunities": tally(plus=[OpportunityWon], when=WAS_NOT_WON) | tally(minus=[OpportunityLost, OpportunityReopened], when=WAS_WON),
     "won_revenue": total("base_amount", OpportunityWon, when=WAS_NOT_WON)
     | less("base_amount", OpportunityLost, OpportunityReopened, when=WAS_WON)
     | total("base_change", OpportunityAmountChanged, when=IS_WON),

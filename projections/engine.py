@@ -138,7 +138,7 @@ class Engine:
                     writer.advance(reached, upto)
         except (Moved, *self.tables.outages):
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it was, it is put down to the fold and the event that it came from
             self._find_culprit(group, events, upto, error)
 
     def _apply_one(self, writer: Writer, target: Target, events: Sequence[StoredEvent]) -> bool:
@@ -179,7 +179,7 @@ class Engine:
         try:
             with self.tables.writing() as writer, self.tables.scratch(writer) as scratch:
                 bulk = Bulk(scratch, lanes.items())
-                with bulk.typed(self.feed.arrow(after, upto)) as types:
+                with bulk.typed(self.feed.arrow(after, upto).read_all()) as types:
                     for target in group:
                         rows = partials(target.plan, lanes[target.plan], types)
                         if rows:

@@ -1,6 +1,7 @@
 """The Python evaluator: events to rows, for live micro-batches."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache
 from operator import attrgetter, itemgetter
@@ -22,6 +23,8 @@ Apply = Callable[[StoredEvent, Rows], None]
 PLACES = 4
 TEN_THOUSANDTHS = Decimal("0.0001")
 LIMIT = 10**18
+_ESCAPE = re.compile(r"\\\\|(\\u00[0-9a-f]{2})")
+"""A backslash that stands for itself, or a control character by its number."""
 
 
 class Poison(Exception):
@@ -225,7 +228,13 @@ def _getter(value: Value, event: type[Event]) -> Getter:
         case Const(constant):
             return lambda _event: constant
         case Data():
-            return lambda event: orjson.dumps(event.data).decode()
+            return lambda event: data_text(event.data)
+
+
+def data_text(data: Mapping[str, Any]) -> str:
+    """An event's data as JSON text, letter for letter as DuckDB writes it: rare control characters in capital hexadecimal."""
+    text = orjson.dumps(data).decode()
+    return _ESCAPE.sub(lambda found: found[0].upper().replace("U", "u") if found[1] else found[0], text) if "\\u00" in text else text
 
 
 def _field_getter(name: str, convert: Callable[[Any], Any] | None) -> Getter:

@@ -163,5 +163,3 @@ def _key(key: str | Sequence[str] | Mapping[str, What]) -> dict[str, Value]:
     if isinstance(key, Mapping):
         return {name: value_of(what) for name, what in key.items()}
     return {name: Field(name) for name in key}
-
-

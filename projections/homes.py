@@ -1,8 +1,8 @@
 """How rows that events made come into the tables of each home: combined with what is there already."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import duckdb
 import pyarrow as pa
@@ -38,7 +38,6 @@ class Writer(Protocol):
 
     def versions(self) -> list[Version]: ...
     def create(self, layout: Layout, version: Version) -> None: ...
-    def index(self, layout: Layout, number: int) -> None: ...
     def serve(self, layout: Layout, number: int) -> None: ...
     def drop(self, fold: str, number: int) -> None: ...
     def advance(self, versions: Sequence[Version], position: int) -> None: ...
@@ -109,11 +108,11 @@ class LookupTables:
         width = len(plan.layout.key)
         found = scratch.execute(canonical(plan.layout, relation))
         while batch := found.fetchmany(LOAD_ROWS):
-            rows = ([tuple(cell) if isinstance(cell, list) else cell for cell in row] for row in batch)
+            rows = (_plain(row) for row in batch)
             self.put(writer, plan, number, {tuple(row[:width]): row[width:] for row in rows})
 
     @contextmanager
-    def scratch(self, writer: LookupWriter | None = None) -> Iterator[duckdb.DuckDBPyConnection]:  # noqa: ARG002 - as the port has it
+    def scratch(self, writer: LookupWriter | None = None) -> Generator[duckdb.DuckDBPyConnection]:  # noqa: ARG002 - as the port has it
         """A DuckDB of its own in memory."""
         with duckdb.connect(":memory:", config={"preserve_insertion_order": False}) as connection:
             connection.execute("SET TimeZone = 'UTC'")
@@ -122,7 +121,7 @@ class LookupTables:
     def fill(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
         """Load rows in the order of their keys."""
         order = ", ".join(quoted(name) for name in plan.layout.key)
-        found = scratch.execute(canonical(plan.layout, relation, texts_as_json=True) + f" ORDER BY {order}")
+        found = scratch.execute(canonical(plan.layout, relation) + f" ORDER BY {order}")
         while batch := found.fetchmany(LOAD_ROWS):
             with self.store.writing() as writer:
                 writer.load(plan.layout, version.number, batch)
@@ -154,8 +153,8 @@ class FactTables:
         finally:
             writer.connection.unregister("incoming_rows")
 
-    def put_relation(self, writer: FactWriter, plan: Plan, number: int, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
-        """Combine the rows of a relation of the writer's own connection (which `scratch` must be) with those in the table."""
+    def put_relation(self, writer: FactWriter, plan: Plan, number: int, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:  # noqa: ARG002 - `scratch` is the writer's own connection
+        """Combine the rows of a relation of the writer's own connection with those in the table."""
         layout = plan.layout_in(Home.FACTS)
         table, columns = quoted(layout.physical(number)), ", ".join(quoted(name) for name in layout.names)
         if plan.fold.per_event:
@@ -170,7 +169,7 @@ class FactTables:
         scratch.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM merged")
 
     @contextmanager
-    def scratch(self, writer: FactWriter | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def scratch(self, writer: FactWriter | None = None) -> Generator[duckdb.DuckDBPyConnection]:
         """A connection of the same DuckDB, under the same memory limit."""
         if writer is not None:
             yield writer.connection
@@ -190,6 +189,10 @@ class FactTables:
     def difference(self, layout: Layout, one: int, other: int) -> int:
         """How many rows two versions do not have in common."""
         return sum(self.store.query(_except(layout, a, b))[0][0] for a, b in ((one, other), (other, one)))
+
+
+def _plain(row: tuple[Any, ...]) -> list[Any]:
+    return [tuple(cast("list[str]", cell)) if isinstance(cell, list) else cell for cell in row]
 
 
 def _except(layout: Layout, one: int, other: int) -> str:

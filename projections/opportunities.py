@@ -20,11 +20,14 @@ from domain.opportunities.events import (
 )
 from projections.fold import BOTH, Fold, Home
 from projections.rules import Column, What, distinct, first, latest, latest_of, tally
-from projections.values import OCCURRED_AT, Const, when
+from projections.values import OCCURRED_AT, Condition, Const, when
 
 MOVES: Final = (OpportunityStageChanged, OpportunityWon, OpportunityLost, OpportunityReopened)
 OPEN, WON, LOST = Const("open"), Const("won"), Const("lost")
 NOTHING: Final = Const(None)
+
+
+IS_BACKWARD: Final = Condition("backward", (True,))
 
 
 def _state(opened: What, moved: What, won: What, lost: What, reopened: What) -> Column:
@@ -68,7 +71,7 @@ OPPORTUNITIES: Final = Fold(
         "expected_close_on": latest("expected_close_on", OpportunityOpened, OpportunityCloseDateMoved),
         "forecast_category": latest("category", OpportunityForecastCategorySet),
         "moves": tally(plus=MOVES),
-        "back_moves": tally(plus=MOVES, when=when("backward", True)),
+        "back_moves": tally(plus=MOVES, when=IS_BACKWARD),
         "reopenings": tally(plus=[OpportunityReopened]),
         "close_date_pushes": tally(plus=[OpportunityCloseDateMoved], when=when("direction", "pushed")),
         "competitors": distinct("competitor", OpportunityCompetitorNoted),

@@ -86,16 +86,12 @@ def _sources(what: What, events: Iterable[type[Event]], when: Whens, key: Sequen
     return tuple(Source(event, value_of(what), conditions, keys, sign) for event in events)
 
 
-def first(
-    what: What, *events: type[Event], when: Whens = (), key: Sequence[What] | None = None, order: Order = Order.POSITION
-) -> Column:
+def first(what: What, *events: type[Event], when: Whens = (), key: Sequence[What] | None = None, order: Order = Order.POSITION) -> Column:
     """The value that came first."""
     return Column(Rule.FIRST, _sources(what, events, when, key), order)
 
 
-def latest(
-    what: What, *events: type[Event], when: Whens = (), key: Sequence[What] | None = None, order: Order = Order.POSITION
-) -> Column:
+def latest(what: What, *events: type[Event], when: Whens = (), key: Sequence[What] | None = None, order: Order = Order.POSITION) -> Column:
     """The value that came last."""
     return Column(Rule.LATEST, _sources(what, events, when, key), order)
 
@@ -135,5 +131,3 @@ def tally(
 def distinct(what: What, *events: type[Event], when: Whens = (), key: Sequence[What] | None = None) -> Column:
     """The set of values, sorted; None is not in it."""
     return Column(Rule.DISTINCT, _sources(what, events, when, key))
-
-

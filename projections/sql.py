@@ -16,8 +16,7 @@ from readmodels.facts import NATIVE
 from readmodels.layout import Kind, Layout
 
 CANONICAL_TIME: Final = "'%Y-%m-%dT%H:%M:%S.%fZ'"
-DATA_TEXT: Final = """state[strpos(state, '"data":') + 7 : -2]"""
-"""The envelope ends with its data, and a `"data":` cannot occur before: inside a JSON text its quotes would be escaped."""
+DATA_TEXT: Final = "state->'$.data'"
 
 
 def quoted(name: str) -> str:
@@ -25,7 +24,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _literal(value: str | int | bool) -> str:
+def _literal(value: str | int) -> str:
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
     return str(value) if isinstance(value, int) else "'" + value.replace("'", "''") + "'"
@@ -43,7 +42,9 @@ def typed(event: type[Event], used: Iterable[Value], source: str) -> str:
     """
     values = set(used)
     fields = sorted(value.name for value in values if isinstance(value, Field))
-    outer = sorted(value.name for value in values if isinstance(value, Envelope) and value.name not in ("position", "stream_id", "version", "type"))
+    outer = sorted(
+        value.name for value in values if isinstance(value, Envelope) and value.name not in ("position", "stream_id", "version", "type")
+    )
     shapes = [f'"{name}":{_json_type(ENVELOPE[name])}' for name in outer]
     if fields:
         shapes.append('"data":{' + ",".join(f'"{name}":{_json_type(shape(event)[name].kind)}' for name in fields) + "}")
@@ -170,10 +171,8 @@ def _value(value: Value, event: type[Event]) -> str:
             return _literal(event.type)
         case Envelope(name):
             return quoted("e_" + name)
-        case Const(None):
-            return "NULL"
         case Const(constant):
-            return f"{_literal(constant)}::{NATIVE[kind_of(value, event) or Kind.TEXT]}"
+            return "NULL" if constant is None else f"{_literal(constant)}::{NATIVE[kind_of(value, event) or Kind.TEXT]}"
         case Data():
             return "data_text"
 
@@ -211,46 +210,47 @@ def _unpacked(lane: Lane, group: str) -> list[str]:
 
 
 def partials(plan: Plan, lanes: Sequence[Lane], types: Iterable[str]) -> list[str]:
-    """Queries for the rows that the typed events make by themselves; together they may have several rows for one key.
+    """Queries for the rows that the typed events make by themselves; together they may have several rows for one key."""
+    queries = [(cluster, narrow(plan, cluster, types)) for cluster in clusters(plan, lanes)]
+    return [widened(plan, lanes, cluster, f"({query})") for cluster, query in queries if query]
 
-    Lanes that different events speak to are grouped apart: narrow rows group faster, and rows of one key combine anyway.
+
+def clusters(plan: Plan, lanes: Sequence[Lane]) -> list[tuple[Lane, ...]]:
+    """Lanes that different events speak to, apart: narrow rows group faster, and rows of one key combine anyway.
+
+    Lanes are together where at least half of the events that speak to one speak to the other.
     """
     if plan.fold.per_event:
-        rows = contributions(plan, lanes, types)
-        return [rows] if rows else []
-    found: list[str] = []
-    for cluster in _clusters(plan, lanes):
-        rows = contributions(plan, cluster, types)
-        if rows:
-            found.append(_widened(plan, lanes, cluster, combined(plan, cluster, f"({rows})")))
-    return found
-
-
-def _clusters(plan: Plan, lanes: Sequence[Lane]) -> list[list[Lane]]:
-    """Lanes put together where at least half of the events that speak to one speak to the other."""
+        return [tuple(lanes)]
     speaks: dict[Lane, set[type[Event]]] = {lane: set() for lane in lanes}
     for route in (route for routes in plan.routes.values() for route in routes):
         for part in route.parts:
             if part.lane in speaks:
                 speaks[part.lane].add(route.event)
-    clusters: list[tuple[set[type[Event]], list[Lane]]] = []
+    found: list[tuple[set[type[Event]], list[Lane]]] = []
     for lane in sorted(lanes, key=lambda lane: -len(speaks[lane])):
-        for events, cluster in clusters:
+        for events, cluster in found:
             if 2 * len(events & speaks[lane]) >= len(events):
                 cluster.append(lane)
                 break
         else:
-            clusters.append((speaks[lane], [lane]))
-    return [cluster for _events, cluster in clusters]
+            found.append((speaks[lane], [lane]))
+    return [tuple(cluster) for _events, cluster in found]
 
 
-def _widened(plan: Plan, lanes: Sequence[Lane], present: Sequence[Lane], query: str) -> str:
-    """`query`, which has the keys and the lanes `present`, with all `lanes`: the others neutral."""
+def narrow(plan: Plan, cluster: Sequence[Lane], types: Iterable[str]) -> str | None:
+    """A query for the keys and the lanes of `cluster` that the typed events make by themselves; None when they make none."""
+    rows = contributions(plan, cluster, types)
+    return rows if rows is None or plan.fold.per_event else combined(plan, cluster, f"({rows})")
+
+
+def widened(plan: Plan, lanes: Sequence[Lane], present: Sequence[Lane], relation: str) -> str:
+    """The rows of `relation`, which has the keys and the lanes `present`, with all `lanes`: the others neutral."""
     columns = [quoted(name) for name in plan.fold.key]
     for lane in lanes:
         names = [lane.mark_name] * (lane.mark is not None) + list(lane.names)
         columns += [quoted(name) for name in names] if lane in present else _neutral(lane)
-    return f"SELECT {', '.join(columns)} FROM ({query})"
+    return f"SELECT {', '.join(columns)} FROM {relation}"
 
 
 def _neutral(lane: Lane) -> list[str]:
@@ -260,13 +260,13 @@ def _neutral(lane: Lane) -> list[str]:
     return [f"{value}::{NATIVE[lane.kinds[0]]} AS {quoted(lane.names[0])}"]
 
 
-def canonical(layout: Layout, relation: str, *, texts_as_json: bool = False) -> str:
-    """SELECT the columns of `layout` from native `relation` as canonical cells; tuples as lists, or as JSON text."""
-    columns = [f"{_canonical(quoted(column.name), column.kind, texts_as_json)} AS {quoted(column.name)}" for column in layout.columns]
+def canonical(layout: Layout, relation: str) -> str:
+    """SELECT the columns of `layout` from native `relation` as canonical cells; tuples as lists."""
+    columns = [f"{_canonical(quoted(column.name), column.kind)} AS {quoted(column.name)}" for column in layout.columns]
     return f"SELECT {', '.join(columns)} FROM {relation}"
 
 
-def _canonical(name: str, kind: Kind, texts_as_json: bool) -> str:  # noqa: FBT001 - internal, follows the public keyword
+def _canonical(name: str, kind: Kind) -> str:
     match kind:
         case Kind.INSTANT:
             return f"strftime({name}, {CANONICAL_TIME})"
@@ -274,8 +274,6 @@ def _canonical(name: str, kind: Kind, texts_as_json: bool) -> str:  # noqa: FBT0
             return f"({name}::DECIMAL(24,4) * 10000)::BIGINT"
         case Kind.ID | Kind.DATE:
             return f"{name}::VARCHAR"
-        case Kind.TEXTS if texts_as_json:
-            return f"to_json({name})::VARCHAR"
         case _:
             return name
 

@@ -13,9 +13,9 @@ log = logging.getLogger(__name__)
 
 
 def start(feed: Feed, engines: Sequence[Engine], progress: Progress | None = None) -> list[str]:
-    """Make ready to serve: every fold has a serving table afterwards. Gives the folds whose serving tables are of another
-    declaration than today's; they serve as they are until `build` has been called for them.
+    """Make ready to serve: every fold has a serving table afterwards; gives the names of those that are stale.
 
+    A stale one was folded by another declaration than today's; it serves as it is until `build` has been called for it.
     Failures of an earlier run are forgotten, so that stopped folds are tried again. What was being built then is dropped.
     A kept version that was folded by today's declaration (the code was rolled back) is switched back to.
     """
@@ -54,7 +54,6 @@ def _serve_empty(engine: Engine, plan: Plan) -> None:
     with engine.tables.writing() as writer:
         number = max((version.number for version in writer.versions() if version.fold == plan.name), default=0) + 1
         writer.create(layout, Version(plan.name, number, State.BUILDING, plan.fold.fingerprint, 0))
-        writer.index(layout, number)
         writer.serve(layout, number)
 
 
@@ -81,16 +80,15 @@ def _prepare(engine: Engine, plan: Plan) -> Version | None:
 def build(feed: Feed, wanted: Mapping[Engine, Iterable[str]], progress: Progress | None = None) -> list[Draft]:
     """Build new versions of the folds `wanted` of each engine beside the serving ones, and switch each in.
 
-    Raises BuildFailed; then folds that were switched in before it serve their new versions, all others what served before.
+    Raises BuildFailed; then a home that was not switched yet goes on serving what it did.
     """
     builder = Builder(feed)
     drafts = builder.build(wanted, progress)
-    for place, draft in enumerate(drafts):
-        try:
-            builder.switch(draft)
-        except BaseException:
-            builder.discard(drafts[place:])
-            raise
+    try:
+        builder.switch(drafts)
+    except BaseException:
+        builder.discard(drafts)
+        raise
     return drafts
 
 

@@ -1,16 +1,19 @@
 """Customer 360: all that is known of one customer, in a handful of prepared look-ups and one answer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Table, Text, bindparam, case, select
+from sqlalchemy import Table, Text, bindparam, case, func, select
 
 from domain.errors import NotFound
+from readmodels.asking import FOLDS as VERSIONS
 from readmodels.asking import Lookups, Row, Statement
-from readmodels.clocks import clocks, next_due
-from readmodels.health import Health, Signs, health
+from readmodels.clocks import next_due
+from readmodels.customer_answer import deals_of, field_of, health_of, profile_of, request_of, requests_of, satisfaction_of, signs_of
+from readmodels.health import health
+from readmodels.layout import State
 from readmodels.opening import Decrypt, opened
 
 FOLDS: Final = ("contacts", "customer_360", "customer_external_ids", "customer_fields", "interactions", "opportunities", "requests")
@@ -37,6 +40,8 @@ INTERACTION: Final = ("interaction_id", "kind", "direction", "happened_at", "dur
 
 PERSONAL: Final = ("person_name", "email", "phone", "website", "street", "postal_code", "city", "preference_note")
 PERSONAL_CONTACT: Final = ("name", "email", "phone")
+SUBJECT: Final = ("subject",)
+PERSONAL_FIELD: Final = ("personal_value",)
 
 
 class CustomerReader:
@@ -52,7 +57,10 @@ class CustomerReader:
         def columns(of: Any, names: Sequence[str]) -> Statement:
             return select(*(of[name] for name in names)).where(of.customer_id == customer_id)
 
-        self._profile = select(table("customer_360")).where(table("customer_360").c.customer_id == customer_id)
+        position = select(func.min(VERSIONS.c.position)).where(VERSIONS.c.state == State.SERVING.value, VERSIONS.c.fold.in_(FOLDS))
+        self._profile = select(table("customer_360"), position.scalar_subquery().label("position")).where(
+            table("customer_360").c.customer_id == customer_id
+        )
         self._contacts = (
             columns(contacts, CONTACT)
             .where(contacts.left_at.is_(None))
@@ -92,144 +100,51 @@ class CustomerReader:
             raise NotFound("customer.unknown", f"no customer is known to {source[:100]} as {external_id[:100]}")
         return found[0]["customer_id"]
 
-    def customer(self, lookups: Lookups, customer_id: str | UUID, *, decrypt: Decrypt, now: datetime) -> Row:
-        """The customer as JSON has it, personal fields readable (None where forgotten). Raises NotFound `customer.unknown`."""
+    def customer(self, lookups: Lookups, customer_id: str | UUID, *, decrypt: Decrypt, now: datetime) -> tuple[Row, int]:
+        """The customer as JSON has it, personal fields readable (None where forgotten), and up to which event that is true.
+
+        Raises NotFound `customer.unknown`.
+        """
         about = {"customer_id": str(customer_id)}
         found = lookups.rows(self._profile, about)
         if not found:
             raise NotFound("customer.unknown", f"there is no customer {customer_id}")
         profile = found[0]
-        contacts, deals = lookups.rows(self._contacts, about), lookups.rows(self._deals, about)
-        current, past = lookups.rows(self._open_requests, about), lookups.rows(self._past_requests, about)
-        recent, fields = lookups.rows(self._interactions, about), lookups.rows(self._fields, about)
-        last = lookups.rows(self._last_contact, about)
+        contacts = lookups.rows(self._contacts, about)
+        # What the profile knows to be nothing is not asked for; these three counts are exact whatever was reported.
+        deals = lookups.rows(self._deals, about) if profile["open_opportunities"] else []
+        current = lookups.rows(self._open_requests, about) if profile["open_requests"] else []
+        past = lookups.rows(self._past_requests, about) if profile["requests"] > len(current) else []
+        recent = lookups.rows(self._interactions, about) if profile["last_contact_at"] else []
+        fields = lookups.rows(self._fields, about)
         opened(
             decrypt,
-            ([profile], PERSONAL),
+            (found, PERSONAL),
             (contacts, PERSONAL_CONTACT),
-            (current, ("subject",)),
-            (past, ("subject",)),
-            (recent, ("subject",)),
-            (fields, ("personal_value",)),
+            (current, SUBJECT),
+            (past, SUBJECT),
+            (recent, SUBJECT),
+            (fields, PERSONAL_FIELD),
         )
-        last_contact_at: str | None = last[0]["happened_at"] if last else None
-        current = [_request(request, now) for request in current]
-        signs = _signs(profile, current, last_contact_at)
-        return {
-            **_profile(profile),
+        last_contact_at = self._last_contacted(lookups, about, recent)
+        current = [request_of(request, now) for request in current]
+        signs = signs_of(profile, current, last_contact_at)
+        body = {
+            **profile_of(profile),
             "external_ids": lookups.rows(self._external_ids, about),
-            "custom_fields": [_field(field) for field in fields],
+            "custom_fields": [field_of(field) for field in fields],
             "contacts": {"count": profile["contacts"], "primary_contact_id": profile["primary_contact_id"], "people": contacts},
-            "deals": _deals(profile, deals),
-            "requests": _requests(profile, current, past),
-            "satisfaction": _satisfaction(profile),
+            "deals": deals_of(profile, deals),
+            "requests": requests_of(profile, current, past),
+            "satisfaction": satisfaction_of(profile),
             "interactions": {"count": profile["interactions"], "last_contact_at": last_contact_at, "recent": recent},
-            "health": _health(health(signs, now), now),
+            "health": health_of(health(signs, now), now),
         }
+        return body, profile["position"]
 
-
-def _profile(profile: Row) -> Row:
-    names = (
-        "customer_id", "kind", "lifecycle", "lifecycle_since", "owner_id", "team", "tier", "industry", "size", "tags", "parent_id", "archived",
-        "registered_at", "email", "phone", "website",
-    )  # fmt: skip
-    return {
-        "name": profile["name"] if profile["kind"] == "company" else profile["person_name"],
-        **{name: profile[name] for name in names},
-        "address": {name: profile[name] for name in ("street", "postal_code", "city", "region", "country")},
-        "preferences": {
-            "language": profile["language"],
-            "channel": profile["preferred_channel"],
-            "time_zone": profile["time_zone"],
-            "note": profile["preference_note"],
-        },
-        "erased": profile["erased"],
-    }
-
-
-def _field(field: Row) -> Row:
-    value = field["personal_value"] if field["value"] is None else field["value"]
-    return {"field": field["field"], "kind": field["kind"], "value": value, "set_at": field["set_at"], "erased": field["erased"]}
-
-
-def _deals(profile: Row, deals: Sequence[Row]) -> Row:
-    return {
-        "count": profile["opportunities"],
-        "open": profile["open_opportunities"],
-        "open_value": profile["open_value"],
-        "won": profile["won_opportunities"],
-        "won_revenue": profile["won_revenue"],
-        "lost": profile["lost_opportunities"],
-        "last_opened_at": profile["last_opened_at"],
-        "last_won_at": profile["last_won_at"],
-        "current": deals,
-    }
-
-
-_SETTLED = ("first_response_due_at", "first_response_outcome", "resolution_due_at", "resolution_outcome")
-
-
-def _request(request: Row, now: datetime) -> Row:
-    found = {**request, **clocks(request, now)}
-    for name in _SETTLED:
-        del found[name]
-    return found
-
-
-def _requests(profile: Row, current: Sequence[Row], past: Sequence[Row]) -> Row:
-    return {
-        "count": profile["requests"],
-        "open": profile["open_requests"],
-        "reopenings": profile["request_reopenings"],
-        "targets_met": profile["targets_met"],
-        "targets_breached": profile["targets_breached"],
-        "last_opened_at": profile["last_request_at"],
-        "current": current,
-        "past": past,
-    }
-
-
-def _share(part: int, whole: int, times: float = 1.0) -> float | None:
-    return times * part / whole if whole else None
-
-
-def _figures(profile: Row) -> tuple[float | None, float | None, float | None]:
-    """CSAT per cent, NPS and mean CES."""
-    csat = _share(profile["csat_satisfied"], profile["csat_answers"], 100.0)
-    nps = _share(profile["nps_promoters"] - profile["nps_detractors"], profile["nps_answers"], 100.0)
-    return csat, nps, _share(profile["ces_points"], profile["ces_answers"])
-
-
-def _satisfaction(profile: Row) -> Row:
-    csat, nps, ces = _figures(profile)
-    return {
-        "sent": profile["surveys_sent"],
-        "answered": profile["surveys_answered"],
-        "response_rate": _share(profile["surveys_answered"], profile["surveys_sent"]),
-        "csat": {"answers": profile["csat_answers"], "percent": csat, "mean": _share(profile["csat_points"], profile["csat_answers"])},
-        "nps": {"answers": profile["nps_answers"], "score": nps},
-        "ces": {"answers": profile["ces_answers"], "mean": ces},
-        "last_answered_at": profile["last_answered_at"],
-    }
-
-
-def _signs(profile: Row, current: Sequence[Mapping[str, Any]], last_contact_at: str | None) -> Signs:
-    csat, nps, ces = _figures(profile)
-    return Signs(
-        lifecycle=profile["lifecycle"],
-        open_deals=profile["open_opportunities"],
-        last_contact_at=datetime.fromisoformat(last_contact_at) if last_contact_at else None,
-        registered_at=datetime.fromisoformat(profile["registered_at"]) if profile["registered_at"] else None,
-        open_requests=profile["open_requests"],
-        overdue_requests=sum(request["overdue"] for request in current),
-        targets_met=profile["targets_met"],
-        targets_breached=profile["targets_breached"],
-        csat_percent=csat,
-        nps=nps,
-        ces_mean=ces,
-    )
-
-
-def _health(found: Health, now: datetime) -> Row:
-    reasons = [{"code": reason.code, "verdict": reason.verdict.value, "says": reason.says} for reason in found.reasons]
-    return {"verdict": found.verdict.value, "reasons": reasons, "at": now}
+    def _last_contacted(self, lookups: Lookups, about: Row, recent: Sequence[Row]) -> str | None:
+        """When the customer and we last spoke; mostly that is among the latest interactions."""
+        outward = [each for each in recent if each["direction"] != "internal" and each["kind"] != "note"]
+        if not outward and len(recent) == MOST_INTERACTIONS:
+            outward = lookups.rows(self._last_contact, about)
+        return outward[0]["happened_at"] if outward else None

@@ -179,6 +179,8 @@ def _opened(path: Path | None, config: dict[str, str | bool | int | float | list
     connection = _open(path, config)
     for statement in (
         "SET TimeZone = 'UTC'",
+        # Texts are stored as they are or by dictionary: finding shorter codes for them takes longer than all the rest of a rebuild.
+        "SET disabled_compression_methods = 'fsst,dict_fsst'",
         _REGISTER,
         "SET python_enable_replacements = false",
         "SET enable_external_access = false",
@@ -241,9 +243,6 @@ class FactWriter:
             "INSERT INTO folds VALUES (?, ?, ?, ?, ?, NULL, NULL)",
             [version.fold, version.number, version.state.value, version.fingerprint, version.position],
         )
-
-    def index(self, layout: Layout, number: int) -> None:
-        """DuckDB finds rows by scanning; there is nothing to make."""
 
     def serve(self, layout: Layout, number: int) -> None:
         """Let the view show this version; the one that served is kept."""

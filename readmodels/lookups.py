@@ -1,6 +1,6 @@
 """The lookup tables: a row per entity in SQLite or PostgreSQL, read through views that have the folds' names."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -71,7 +71,7 @@ class LookupStore:
         engine = create_engine(
             f"sqlite:///{path}",
             connect_args={"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False},
-            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_serializer=_json,
             json_deserializer=orjson.loads,
         )
         event.listen(engine, "connect", _prepare_sqlite)
@@ -84,7 +84,7 @@ class LookupStore:
         engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
             connect_args={"options": f"-csearch_path={schema} -ctimezone=UTC"},
-            json_serializer=lambda value: orjson.dumps(value).decode(),
+            json_serializer=_json,
             json_deserializer=orjson.loads,
         )
         with engine.begin() as connection:
@@ -101,16 +101,16 @@ class LookupStore:
         return self._views[name]
 
     @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> Generator[Connection]:
         """A connection whose queries all see the same state."""
-        with self.engine.connect() as connection:
-            if connection.dialect.name == "postgresql":
-                connection = connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-            with connection.begin():
-                yield connection
+        options: dict[str, Any] = {}
+        if self.engine.dialect.name == "postgresql":
+            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            yield connection
 
     @contextmanager
-    def writing(self) -> Iterator["LookupWriter"]:
+    def writing(self) -> Generator["LookupWriter"]:
         """Become the only writer; leaving the context commits, an exception rolls back."""
         with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
             if connection.dialect.name == "postgresql":
@@ -158,21 +158,21 @@ class LookupWriter:
         values = {name: getattr(version, name) for name in ("fold", "number", "state", "fingerprint", "position")}
         self.connection.execute(insert(self._folds).values(**values))
 
-    def index(self, layout: Layout, number: int) -> None:
-        """Make the version's secondary indexes; after bulk loading, as that is quicker."""
-        table = layout.physical(number)
-        for place, columns in enumerate(layout.indexes, start=1):
-            names = ", ".join(f'"{name}"' for name in columns)
-            self.connection.execute(text(f'CREATE INDEX "ix_{table}__{place}" ON "{table}" ({names})'))
-
     def serve(self, layout: Layout, number: int) -> None:
-        """Let the view show this version; the one that served is kept."""
+        """Let the view show this version; the one that served is kept. Its secondary indexes are made now: after loading that is quicker."""
+        self._index(layout, number)
         self.connection.execute(text(f'DROP VIEW IF EXISTS "{layout.name}"'))
         self.connection.execute(text(self._view(layout, number)))
         here, folds = self._folds.c, self._folds
         serving = (here.fold == layout.name) & (here.state == State.SERVING)
         self.connection.execute(update(folds).where(serving).values(state=State.KEPT))
         self.connection.execute(update(folds).where((here.fold == layout.name) & (here.number == number)).values(state=State.SERVING))
+
+    def _index(self, layout: Layout, number: int) -> None:
+        table = layout.physical(number)
+        for place, columns in enumerate(layout.indexes, start=1):
+            names = ", ".join(f'"{name}"' for name in columns)
+            self.connection.execute(text(f'CREATE INDEX IF NOT EXISTS "ix_{table}__{place}" ON "{table}" ({names})'))
 
     def _view(self, layout: Layout, number: int) -> str:
         columns: list[str] = []
@@ -204,7 +204,7 @@ class LookupWriter:
         self.connection.execute(update(self._folds).where(one).values(error_position=None, error=None))
 
     @contextmanager
-    def savepoint(self) -> Iterator[None]:
+    def savepoint(self) -> Generator[None]:
         """What fails within leaves what was written before as it was."""
         with self.connection.begin_nested():
             yield
@@ -225,7 +225,10 @@ class LookupWriter:
             self.connection.execute(upsert, [dict(zip(layout.names, row, strict=True)) for row in rows])
 
     def load(self, layout: Layout, number: int, rows: Sequence[Row]) -> None:
-        """Add rows that are new (all columns, canonical cells, tuples as JSON text), fastest when sorted by key."""
+        """Add rows that are new (all columns, canonical cells), fastest when sorted by key."""
+        texts = [place for place, column in enumerate(layout.columns) if column.kind is Kind.TEXTS]
+        if texts:
+            rows = [_with_json(row, texts) for row in rows]
         names = ", ".join(f'"{name}"' for name in layout.names)
         raw = self.connection.connection.cursor()
         try:
@@ -235,9 +238,21 @@ class LookupWriter:
                         copy.write_row(row)
             else:
                 marks = ", ".join("?" * len(layout.names))
-                raw.executemany(f'INSERT INTO "{layout.physical(number)}" ({names}) VALUES ({marks})', rows)  # noqa: S608 - names of ours
+                raw.executemany(f'INSERT INTO "{layout.physical(number)}" ({names}) VALUES ({marks})', rows)
         finally:
             raw.close()
+
+
+def _with_json(row: Row, places: Sequence[int]) -> Row:
+    cells = list(row)
+    for place in places:
+        if cells[place] is not None:
+            cells[place] = _json(cells[place])
+    return tuple(cells)
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
 
 
 class Statements(NamedTuple):

@@ -4,12 +4,16 @@ import sqlite3
 import threading
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, Final
 
-from sqlalchemy import Engine, Table, event
+import orjson
+from sqlalchemy import JSON, Boolean, Engine, Table, event
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.types import TypeEngine
 
 from readmodels.asking import LookupReader, Lookups, LookupSource, Row, Statement
+from readmodels.columns import PLACES, Amount, Texts
 from readmodels.layout import State
 from readmodels.lookups import LookupStore
 
@@ -30,9 +34,8 @@ class Prepared:
         self.sql = compiled.string
         self._given: Mapping[str, Any] = dict(compiled.params)
         self._names = [str(chosen.key) for chosen in statement.selected_columns]
-        processors = [chosen.type.dialect_impl(DIALECT).result_processor(DIALECT, None) for chosen in statement.selected_columns]
         self._converts: Sequence[tuple[str, Convert]] = [
-            (name, convert) for name, convert in zip(self._names, processors, strict=True) if convert is not None
+            (str(chosen.key), convert) for chosen in statement.selected_columns if (convert := _converter(chosen.type)) is not None
         ]
 
     def parameters(self, given: Mapping[str, Any] | None) -> Mapping[str, Any]:
@@ -41,10 +44,33 @@ class Prepared:
 
     def row(self, cells: Sequence[Any]) -> Row:
         """A row of cells as values by column."""
-        row = dict(zip(self._names, cells, strict=True))
+        row = dict(zip(self._names, cells))  # noqa: B905 - the statement has as many columns as it names
         for name, convert in self._converts:
             row[name] = convert(row[name])
         return row
+
+
+def _converter(kind: TypeEngine[Any]) -> Convert | None:
+    """What makes a value of a stored cell, as SQLAlchemy would; None where the cell is the value."""
+    if isinstance(kind, Amount):
+        return _amount
+    if isinstance(kind, Texts):
+        return _texts
+    if isinstance(kind, Boolean):
+        return _boolean
+    return kind.dialect_impl(DIALECT).result_processor(DIALECT, None) if isinstance(kind, JSON) else None
+
+
+def _amount(cell: int | None) -> Decimal | None:
+    return None if cell is None else Decimal(cell).scaleb(-PLACES)
+
+
+def _texts(cell: str | None) -> tuple[str, ...] | None:
+    return None if cell is None else tuple(orjson.loads(cell))
+
+
+def _boolean(cell: int | None) -> bool | None:
+    return None if cell is None else cell != 0
 
 
 class SQLiteSnapshot:
@@ -106,7 +132,6 @@ class SQLiteReader:
         if connection is None:
             connection = sqlite3.connect(self._path, isolation_level=None, check_same_thread=False, cached_statements=STATEMENTS)
             connection.execute("PRAGMA query_only = ON")
-            connection.execute("PRAGMA mmap_size = 1073741824")
             self._own.connection = connection
             self._opened.append(connection)
         return connection

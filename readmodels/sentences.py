@@ -169,6 +169,8 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
 
 _PART = re.compile(r"\[([^\]]*)\]")
 _FIELD = re.compile(r"\{(\w+)\}")
+_FINE = re.compile(r"^(-?\d+\.\d\d)00$")
+"""An amount with nothing finer than cents."""
 
 
 def fields_of(template: str) -> set[str]:
@@ -189,6 +191,6 @@ def sentence(event_type: str, data: Mapping[str, Any], language: Language = "en"
 
     def value(match: re.Match[str]) -> str:
         found = said.get(match[1])
-        return "–" if found is None else str(found)
+        return "–" if found is None else _FINE.sub(r"\1", str(found))
 
     return _FIELD.sub(value, _PART.sub(part, SENTENCES[event_type][language == "zh"]))

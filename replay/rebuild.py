@@ -81,7 +81,9 @@ def _compare(draft: Draft, home: Home, engine: Engine) -> Verified:
 def _both(engine: Engine, draft: Draft, number: int) -> list[Target]:
     serving = _serving(engine, draft.plan.name)
     wanted = {number, serving.number}
-    found = [Target(draft.plan, version) for version in engine.tables.versions() if version.fold == draft.plan.name and version.number in wanted]
+    found = [
+        Target(draft.plan, version) for version in engine.tables.versions() if version.fold == draft.plan.name and version.number in wanted
+    ]
     return [target for target in found if target.version.error is None]
 
 

@@ -17,10 +17,16 @@ from api.problems import InvalidRequest
 from commands.catalogue import COMMANDS
 from commands.registry import RegisteredCommand
 
-BodyOption = Annotated[str | None, typer.Option("--body", help="The whole message as JSON, @FILE, or - for standard input.", show_default=False)]
-CommandId = Annotated[str | None, typer.Option("--command-id", help="Yours to choose: repeating it does nothing again.", show_default=False)]
+BodyOption = Annotated[
+    str | None, typer.Option("--body", help="The whole message as JSON, @FILE, or - for standard input.", show_default=False)
+]
+CommandId = Annotated[
+    str | None, typer.Option("--command-id", help="Yours to choose: repeating it does nothing again.", show_default=False)
+]
 IfMatch = Annotated[str | None, typer.Option("--if-match", help="The version of the record that you saw.", show_default=False)]
-OccurredAt = Annotated[str | None, typer.Option("--occurred-at", help="When it happened (RFC 3339); now, unless you say.", show_default=False)]
+OccurredAt = Annotated[
+    str | None, typer.Option("--occurred-at", help="When it happened (RFC 3339); now, unless you say.", show_default=False)
+]
 
 
 class Registry(TyperGroup):
@@ -40,7 +46,12 @@ def _subcommand(registered: RegisteredCommand) -> Any:
     fields = list(fields_of(schema_of(registered)))
 
     def run(
-        context: typer.Context, body: BodyOption = None, command_id: CommandId = None, if_match: IfMatch = None, occurred_at: OccurredAt = None, **given: Any
+        context: typer.Context,
+        body: BodyOption = None,
+        command_id: CommandId = None,
+        if_match: IfMatch = None,
+        occurred_at: OccurredAt = None,
+        **given: Any,
     ) -> None:
         session = session_of(context)
         message = {**_whole(body), **body_of(fields, given)}
@@ -72,4 +83,6 @@ def _whole(body: str | None) -> dict[str, Any]:
     return message  # pyright: ignore[reportUnknownVariableType]
 
 
-program = typer.Typer(cls=Registry, no_args_is_help=True, help="Send one command; each has its own options (`daybook command NAME --help`).")
+program = typer.Typer(
+    cls=Registry, no_args_is_help=True, help="Send one command; each has its own options (`daybook command NAME --help`)."
+)

@@ -13,7 +13,9 @@ from api.problems import InvalidRequest
 from api.sql import Format
 
 Sql = Annotated[str, typer.Argument(help="One SELECT, or - to read it from standard input.")]
-As = Annotated[Format | None, typer.Option("--format", help="The rows as they are, for programs; a table unless given.", show_default=False)]
+As = Annotated[
+    Format | None, typer.Option("--format", help="The rows as they are, for programs; a table unless given.", show_default=False)
+]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="A file for the rows.", show_default=False)]
 Parameter = Annotated[list[str] | None, typer.Option("--parameter", "-p", help="For ? in the SQL, in order; text.", show_default=False)]
 

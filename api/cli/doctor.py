@@ -46,7 +46,11 @@ def _read_models(session: Session) -> Iterator[Finding]:
     except Refused as refused:
         yield Finding("read models", Level.TROUBLE, refused.problem["detail"], "see what the message says")
     except DaybookError as error:
-        mend = "delete facts.duckdb and lookups.db: they are folded again from the log" if error.code.startswith("fold") else "see what the message says"
+        mend = (
+            "delete facts.duckdb and lookups.db: they are folded again from the log"
+            if error.code.startswith("fold")
+            else "see what the message says"
+        )
         yield Finding("read models", Level.TROUBLE, f"{error.code}: {error.message}", mend)
     else:
         yield from _folds(folds)
@@ -62,6 +66,8 @@ def _folds(told: dict[str, Any]) -> Iterator[Finding]:
         elif fold["stale"] and told["building"] is None:
             yield Finding(place, Level.TROUBLE, "was folded by another declaration than today's", "daybook rebuild " + fold["fold"])
         elif fold["lag"] > LAGGING:
-            yield Finding(place, Level.WARNING, f"is {fold['lag']:,} events behind the log", "wait; if that does not shrink, restart the server")
+            yield Finding(
+                place, Level.WARNING, f"is {fold['lag']:,} events behind the log", "wait; if that does not shrink, restart the server"
+            )
     position = min((fold["position"] for fold in serving), default=0)
     yield ok("read models", f"{len(serving)} serve, the last at position {position:,} of {told['head']:,}")

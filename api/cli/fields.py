@@ -29,20 +29,32 @@ class OptionField:
 
     name: str
     kind: Kind
-    many: bool
-    required: bool
-    help: str
+    many: bool = False
+    required: bool = False
+    help: str = ""
 
 
 def fields_of(schema: Mapping[str, Any]) -> Iterator[OptionField]:
     """The fields of an object's schema."""
     required: Sequence[str] = schema.get("required", ())
     properties: Mapping[str, Mapping[str, Any]] = schema.get("properties", {})
-    for name, described in properties.items():
+    shared: Mapping[str, Mapping[str, Any]] = schema.get("$defs", {})
+    for name, named in properties.items():
+        described = _resolved(named, shared)
         kind, many = _kind(described)
         notes = [described.get("description", ""), f"({kind})" if kind is not Kind.TEXT else "", _choices(described)]
         notes.append("[required]" if name in required else "")
-        yield OptionField(name, kind, many, name in required, " ".join(note for note in notes if note))
+        yield OptionField(name, kind, many=many, required=name in required, help=" ".join(note for note in notes if note))
+
+
+def _resolved(described: Mapping[str, Any], shared: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
+    """A schema with the choices that it refers to put in; objects stay referred to."""
+    if "anyOf" in described:
+        return {**described, "anyOf": [_resolved(option, shared) for option in described["anyOf"]]}
+    if "items" in described:
+        return {**described, "items": _resolved(described["items"], shared)}
+    found = shared.get(str(described.get("$ref", "")).rpartition("/")[2], {})
+    return {**found, **described} if "enum" in found else described
 
 
 def _alternatives(described: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import TaskID
 
 from api.cli.output import STDERR, print_answer, progress
 from api.cli.session import session_of
@@ -15,7 +16,10 @@ from api.wiring import open_books
 Mapping = Annotated[str, typer.Option("--mapping", "-m", help="A mapping file, or the name of one that comes with Daybook.")]
 Files = Annotated[list[Path], typer.Argument(help="CSV or XES, .gz too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Decide everything, append nothing.")]
-RefusedRows = Annotated[Path | None, typer.Option("--refused", help="Where rows that cannot be imported go; import.refused.csv unless you say.", show_default=False)]
+RefusedRows = Annotated[
+    Path | None,
+    typer.Option("--refused", help="Where rows that cannot be imported go; import.refused.csv unless you say.", show_default=False),
+]
 
 
 def command(context: typer.Context, files: Files, mapping: Mapping, refused: RefusedRows = None, *, dry_run: DryRun = False) -> None:
@@ -23,7 +27,7 @@ def command(context: typer.Context, files: Files, mapping: Mapping, refused: Ref
     session = session_of(context)
     place = refused or Path("import.refused.csv")
     with open_books(session.settings) as books, progress(unit="rows", hidden=session.as_json) as bar:
-        tasks = {}
+        tasks: dict[str, TaskID] = {}
 
         def advanced(phase: str, done: int, total: int | None) -> None:
             if phase not in tasks:

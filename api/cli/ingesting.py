@@ -3,7 +3,7 @@
 import os
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, BinaryIO, Final, Self
 
 import typer
 
@@ -17,7 +17,9 @@ from api.wiring import open_books
 SOURCE: Final = "cli"
 
 File = Annotated[str, typer.Argument(help="NDJSON, .gz too; - for standard input.")]
-RefusedFile = Annotated[Path | None, typer.Option("--refused", help="Where refused lines go; FILE.refused.ndjson unless you say.", show_default=False)]
+RefusedFile = Annotated[
+    Path | None, typer.Option("--refused", help="Where refused lines go; FILE.refused.ndjson unless you say.", show_default=False)
+]
 
 
 def command(context: typer.Context, file: File, refused: RefusedFile = None) -> None:
@@ -28,7 +30,9 @@ def command(context: typer.Context, file: File, refused: RefusedFile = None) -> 
     """
     session = session_of(context)
     place = refused or Path("stdin.refused.ndjson" if file == STDIN else f"{file}.refused.ndjson")
-    with _Refusals(place) as refusals, open_books(session.settings) as books, opened(file) as source:
+    with ExitStack() as opening:
+        refusals, books = opening.enter_context(_Refusals(place)), opening.enter_context(open_books(session.settings))
+        source = opening.enter_context(opened(file))
         with progress(unit="bytes", hidden=session.as_json) as bar:
             task = bar.add_task("ingest", total=source.size, note="")
 
@@ -52,7 +56,7 @@ class _Refusals:
         self._file: BinaryIO | None = None
         self._closing = ExitStack()
 
-    def __enter__(self) -> "_Refusals":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

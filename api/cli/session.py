@@ -1,16 +1,16 @@
 """What every command of the command line has at hand: the settings, how to print, and what an error does."""
 
 import sys
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx2
 import typer
 
 from api.cli.caller import Distant, Local, Refused, ask, calling
-from api.cli.output import print_answer, print_problem, progress
+from api.cli.output import print_problem, progress
 from api.problems import describe
 from api.settings import Settings
 from domain.errors import DaybookError
@@ -25,6 +25,8 @@ class Session:
 
     settings: Settings
     as_json: bool
+    folder_given: bool = True
+    """Whether somebody said which data folder is meant."""
 
     @contextmanager
     def calling(self) -> Generator[Distant | Local]:
@@ -42,10 +44,6 @@ class Session:
         with self.calling():
             return
 
-    def show(self, path: str, parameters: Mapping[str, Any], title: str = "") -> None:
-        """Ask for something and print it."""
-        print_answer(self.ask("GET", path, parameters=parameters).json(), as_json=self.as_json, title=title)
-
 
 def folding(bar: Any, description: str = "folding") -> Any:
     """Tells a progress bar how many events are folded; it begins to be seen with the first that are."""
@@ -59,9 +57,7 @@ def folding(bar: Any, description: str = "folding") -> Any:
 
 def session_of(context: typer.Context) -> Session:
     """This run's session."""
-    session = context.find_root().obj
-    assert isinstance(session, Session)
-    return session
+    return cast("Session", context.find_root().obj)
 
 
 @contextmanager

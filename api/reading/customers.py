@@ -19,7 +19,6 @@ from api.reading.shapes_of_records import CustomerBody
 from commands.command import NO_CONTROL
 from domain.errors import DaybookError
 from projections.timeline import OF_A_CUSTOMER
-from readmodels.customers import FOLDS
 from readmodels.sentences import Language
 from readmodels.timeline import FOLDS as TIMELINE_FOLDS
 from readmodels.timeline import Order, Question, Wording, place, timeline, told
@@ -75,8 +74,8 @@ class CustomerDoor:
             return await self._otherwise(scope, receive, send)
         try:
             with self._reading.quick.snapshot() as lookups:
-                body = self._reading.customers.customer(lookups, customer_id, decrypt=self._reading.decrypt, now=self._reading.clock())
-                position = lookups.position(*FOLDS)
+                customers, clock = self._reading.customers, self._reading.clock
+                body, position = customers.customer(lookups, customer_id, decrypt=self._reading.decrypt, now=clock())
         except DaybookError as error:
             return await refuse(send, describe(error))
         return await respond(send, 200, encoded(body), JSON.encode(), ((POSITION_HEADER, b"%d" % position),))
@@ -92,14 +91,13 @@ def customer_routes(reading: Reading) -> APIRouter:
         """All that is known of the customer whom another system knows by this name."""
         with reading.lookups(named.at_least) as lookups:
             customer_id = customers.id_of(lookups, named.source, named.id)
-            return answer(customers.customer(lookups, customer_id, decrypt=reading.decrypt, now=reading.clock()), lookups.position(*FOLDS))
+            return answer(*customers.customer(lookups, customer_id, decrypt=reading.decrypt, now=reading.clock()))
 
     @router.get("/v1/customers/{customer_id}", response_model=CustomerBody, responses=responses(404, 409, 422, 503))
     def customer(customer_id: CustomerId, wanted: Annotated[AtLeast, Query()]) -> Response:
         """All that is known of a customer."""
         with reading.lookups(wanted.at_least) as lookups:
-            body = customers.customer(lookups, customer_id, decrypt=reading.decrypt, now=reading.clock())
-            return answer(body, lookups.position(*FOLDS))
+            return answer(*customers.customer(lookups, customer_id, decrypt=reading.decrypt, now=reading.clock()))
 
     @router.get("/v1/customers/{customer_id}/timeline", response_model=TimelineBody, responses=responses(404, 409, 422, 503))
     def customer_timeline(customer_id: CustomerId, wanted: Annotated[TimelineParameters, Query()]) -> Response:

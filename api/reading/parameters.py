@@ -24,7 +24,7 @@ class NeverNull:
     def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
         described = handler(schema)
         options: list[JsonSchemaValue] = described.pop("anyOf", None) or []
-        return described | next((option for option in options if option.get("type") != "null"), {})
+        return described | next((option for option in options if option.get("type") != "null"), dict[str, Any]())
 
 
 def _day(value: Any) -> Any:

@@ -61,8 +61,11 @@ class Computed:
         return complete_root(hashes) if hashes else NO_ROOT
 
 
-def compute(place: str, size: int, ends: set[int], compare: Compare) -> Computed:
-    """Hash the first `size` events of the log at `place`; `ends` are the sizes that roots will be asked for. Raises LogUnavailable."""
+def compute(place: str, size: int, ends: set[int], compare: Compare, *, worth_processes: int = WORTH_A_PROCESS) -> Computed:
+    """Hash the first `size` events of the log at `place`, by processes from `worth_processes` events on.
+
+    `ends` are the sizes that roots will be asked for. Raises LogUnavailable.
+    """
     computed = Computed(size, ends)
 
     def take(found: Iterator[tuple[bytes, bytes]], first: int) -> None:
@@ -70,7 +73,7 @@ def compute(place: str, size: int, ends: set[int], compare: Compare) -> Computed
             computed.put(number, hashes, root)
             compare(number, hashes)
 
-    if size < WORTH_A_PROCESS:
+    if size < worth_processes:
         with closing(open_stored(place)) as stored:
             take(tiles(stored, 0, size), 0)
         return computed

@@ -216,8 +216,11 @@ def verify(history: dict[str, Any], key: str, older_notes: list[str]) -> list[st
     size, root = checkpoint(history["checkpoint"], key)
     shown = [f"checkpoint of {size} events: signed by {key.strip().split('+')[0]}"]
     versions: dict[str, list[int]] = {}
-    personal = 0
+    personal = last = 0
     for event in history["events"]:
+        if event["position"] <= last:
+            raise Failed(f"the event at position {event['position']} does not follow on the one before")
+        last = event["position"]
         stream, version, hidden = check_event(event, size, root)
         versions.setdefault(stream, []).append(version)
         personal += hidden

@@ -71,7 +71,9 @@ def test_repeating_a_request_does_nothing_again(http: TestClient, daybook: Daybo
 
 
 def test_the_version_that_was_seen_is_held_to(http: TestClient) -> None:
-    told = http.post("/v1/commands", json=[GOOD, {**AFTER, "expected_version": 7}, {**AFTER, "command_id": "a2", "expected_version": 1}]).json()
+    told = http.post(
+        "/v1/commands", json=[GOOD, {**AFTER, "expected_version": 7}, {**AFTER, "command_id": "a2", "expected_version": 1}]
+    ).json()
     assert [result["status"] for result in told["results"]] == [200, 412, 200]
 
 
@@ -114,5 +116,7 @@ def test_more_commands_than_one_request_may_hold_are_refused(http: TestClient) -
         (b"", "application/x-ndjson", "", 200),
     ],
 )
-def test_a_request_is_read_as_its_content_type_says(http: TestClient, content: bytes, content_type: str, parameters: str, status: int) -> None:
+def test_a_request_is_read_as_its_content_type_says(
+    http: TestClient, content: bytes, content_type: str, parameters: str, status: int
+) -> None:
     assert post(http, content, parameters, content_type).status_code == status

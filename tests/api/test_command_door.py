@@ -157,7 +157,8 @@ def test_a_body_without_a_content_type_is_refused(http: TestClient) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "value"), [("Idempotency-Key", "two words"), ("Idempotency-Key", "x" * 201), ("Idempotency-Key", ""), ("If-Match", "*"), ("If-Match", 'W/"1"')]
+    ("header", "value"),
+    [("Idempotency-Key", "two words"), ("Idempotency-Key", "x" * 201), ("Idempotency-Key", ""), ("If-Match", "*"), ("If-Match", 'W/"1"')],
 )
 def test_a_malformed_header_is_refused(http: TestClient, header: str, value: str) -> None:
     answer = http.post("/v1/commands/register_customer", json={"name": "x"}, headers={header: value})
@@ -187,7 +188,10 @@ def test_every_command_is_in_the_document(http: TestClient) -> None:
 
 def test_what_can_be_asked_next_of_a_new_record_is_linked(http: TestClient) -> None:
     links = http.get("/openapi.json").json()["paths"]["/v1/commands/register_customer"]["post"]["responses"]["200"]["links"]
-    assert links["rename_customer_customer_id"] == {"operationId": "rename_customer", "requestBody": {"customer_id": "$response.body#/stream_id"}}
+    assert links["rename_customer_customer_id"] == {
+        "operationId": "rename_customer",
+        "requestBody": {"customer_id": "$response.body#/stream_id"},
+    }
 
 
 def test_the_reference_page_needs_nothing_from_elsewhere(http: TestClient) -> None:

@@ -19,7 +19,7 @@ def test_what_is_given_has_the_last_word(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_an_unknown_variable_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAYBOOK_PROT", "9000")
-    with pytest.raises(InvalidSettings, match="DAYBOOK_PROT.*DAYBOOK_PORT") as refused:
+    with pytest.raises(InvalidSettings, match=r"DAYBOOK_PROT.*DAYBOOK_PORT") as refused:
         load_settings()
     assert refused.value.code == "settings.invalid"
 
@@ -51,6 +51,9 @@ def test_secrets_are_not_shown() -> None:
         assert "abab" not in text
 
 
-@pytest.mark.parametrize(("host", "inside"), [("127.0.0.1", True), ("127.8.0.1", True), ("::1", True), ("localhost", True), ("0.0.0.0", False), ("example.org", False)])
+@pytest.mark.parametrize(
+    ("host", "inside"),
+    [("127.0.0.1", True), ("127.8.0.1", True), ("::1", True), ("localhost", True), ("192.0.2.1", False), ("example.org", False)],
+)
 def test_loopback_is_told_from_the_rest(host: str, inside: bool) -> None:  # noqa: FBT001 - a table
     assert is_loopback(host) is inside

@@ -86,10 +86,9 @@ class Ledger:
         self.refused.pop(command_id, None)
 
     def refuse(self, command_id: str, code: str) -> None:
-        """A command was refused."""
-        if command_id in self.accepted:
-            self.contradictions.append(f"{command_id}: accepted, then refused with {code}")
-        self.refused[command_id] = code
+        """A command was refused; of two sent at once, the one decided first may be, and the other accepted after what others did."""
+        if command_id not in self.accepted:
+            self.refused[command_id] = code
 
     @property
     def unanswered(self) -> set[str]:

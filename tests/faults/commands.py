@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -34,9 +34,9 @@ class Running(Protocol):
 class Forked:
     """A command in a process that had all code in memory when it began; used like a `subprocess.Popen`."""
 
-    def __init__(self, arguments: Sequence[str], output: Path) -> None:
+    def __init__(self, arguments: Sequence[str], output: Path, settings: Mapping[str, str]) -> None:
         self.arguments = arguments
-        self._process = _FORKING.Process(target=_obey, args=(list(arguments), str(output)))
+        self._process = _FORKING.Process(target=_obey, args=(list(arguments), str(output), dict(settings)))
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -61,12 +61,13 @@ class Forked:
         return self._process.exitcode
 
 
-def _obey(arguments: list[str], output: str) -> None:
+def _obey(arguments: list[str], output: str, settings: dict[str, str]) -> None:
     """Be the command: what `daybook` does with these arguments."""
     from api.cli import main  # noqa: PLC0415 - the test's own process has no need of it
 
     for name in [name for name in os.environ if name.startswith("DAYBOOK_")]:
         del os.environ[name]
+    os.environ.update({f"DAYBOOK_{name.upper()}": value for name, value in settings.items()})
     os.chdir(ROOT)
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = os.open(os.devnull, os.O_RDONLY)
@@ -81,9 +82,9 @@ def _obey(arguments: list[str], output: str) -> None:
         sys.stderr.flush()
 
 
-def start(data: Path, *arguments: str, output: Path) -> Forked:
+def start(data: Path, *arguments: str, output: Path, settings: Mapping[str, str] | None = None) -> Forked:
     """A `daybook` command on a data folder, started; what it writes is added to `output`."""
-    return Forked(["--data", str(data), "--json", *arguments], output)
+    return Forked(["--data", str(data), "--json", *arguments], output, settings or {})
 
 
 def run(data: Path, *arguments: str, timeout: float = 120.0, succeeds: bool = True) -> Any:

@@ -19,6 +19,8 @@ from tests.faults.clients import Ledger, Receipt, receipt_of
 from tests.faults.server import Server
 
 PAGE: Final = 10_000
+NO_URLS: Final[Mapping[str, str]] = {}
+"""All lies in files of the data folder; else settings such as `log_url`."""
 RANDOM: Final = frozenset({"id", "recorded_at", "position"})
 UUIDS: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 
@@ -50,7 +52,14 @@ def events_of(books: Books) -> Iterator[StoredEvent]:
         after = page[-1].position
 
 
-def examine(data: Path, ledger: Ledger, *, others: Collection[str] = (), unanswered_may_have_happened: bool = True) -> Findings:
+def examine(
+    data: Path,
+    ledger: Ledger,
+    *,
+    others: Collection[str] = (),
+    unanswered_may_have_happened: bool = True,
+    urls: Mapping[str, str] = NO_URLS,
+) -> Findings:
     """Whether the log in a data folder holds what was acknowledged, once, and nothing else.
 
     `others` are the ids of commands that came in by another way than these clients. Commands that nobody got an
@@ -58,15 +67,15 @@ def examine(data: Path, ledger: Ledger, *, others: Collection[str] = (), unanswe
     """
     findings = Findings()
     by_command: dict[str, list[StoredEvent]] = defaultdict(list)
-    with open_books(load_settings({}, data=data)) as books:
+    with open_books(load_settings({}, data=data, **urls)) as books:
         events = list(events_of(books))
+        receipts = _receipts(books, ledger)
         findings.broken += _unreadable(books, events)
     findings.events = len(events)
     for event in events:
         by_command[event.command_id].append(event)
     findings.broken += _out_of_order(events)
     findings.broken += _file_damage(data)
-    receipts = _receipts(data)
     for command_id, receipt in ledger.accepted.items():
         _compare(command_id, receipt, by_command.get(command_id, ()), receipts.get(command_id), findings)
     known = ledger.accepted.keys() | (ledger.unanswered if unanswered_may_have_happened else set[str]())
@@ -75,9 +84,7 @@ def examine(data: Path, ledger: Ledger, *, others: Collection[str] = (), unanswe
     return findings
 
 
-def _compare(
-    command_id: str, receipt: Receipt, events: Sequence[StoredEvent], stored: tuple[str, int, int, int] | None, findings: Findings
-) -> None:
+def _compare(command_id: str, receipt: Receipt, events: Sequence[StoredEvent], stored: Receipt | None, findings: Findings) -> None:
     ids = tuple(event.id for event in events)
     if len(ids) > len(receipt.event_ids):
         findings.twice.append(f"{command_id}: {receipt} but {len(ids)} events")
@@ -85,7 +92,7 @@ def _compare(
         findings.lost.append(f"{command_id}: {receipt} but {ids}")
     elif events and [event.position for event in events] != list(range(receipt.position - len(ids) + 1, receipt.position + 1)):
         findings.lost.append(f"{command_id}: {receipt} but at {[event.position for event in events]}")
-    if stored != (receipt.stream_id, receipt.version, receipt.position, len(receipt.event_ids)):
+    if stored != receipt:
         findings.lost.append(f"{command_id}: {receipt} but the stored receipt is {stored}")
     versions = [event.version for event in events if event.stream_id == receipt.stream_id]
     if versions and versions[-1] != receipt.version:
@@ -118,16 +125,22 @@ def _unreadable(books: Books, events: Sequence[StoredEvent]) -> Iterator[str]:
 
 def _file_damage(data: Path) -> Iterator[str]:
     for name in ("log.db", "keys.db"):
+        if not (data / name).exists():
+            continue
         with closing(sqlite3.connect(data / name)) as connection:
             ((answer,), *_) = connection.execute("PRAGMA integrity_check").fetchall()
             if answer != "ok":
                 yield f"{name}: {answer}"
 
 
-def _receipts(data: Path) -> Mapping[str, tuple[str, int, int, int]]:
-    with closing(sqlite3.connect(data / "log.db")) as connection:
-        rows = connection.execute("SELECT command_id, stream_id, version, position, events FROM receipts")
-        return {command_id: tuple(rest) for command_id, *rest in rows}
+def _receipts(books: Books, ledger: Ledger) -> Mapping[str, Receipt]:
+    """The stored receipts of all commands that were sent."""
+    with books.log.transaction() as tx:
+        stored = tx.receipts(list(ledger.sent))
+    return {
+        command_id: Receipt(str(found.stream_id), found.version, found.position, tuple(map(str, found.event_ids)))
+        for command_id, found in stored.items()
+    }
 
 
 def asked_again(server: Server, ledger: Ledger, *, at_once: int = 5_000) -> list[str]:

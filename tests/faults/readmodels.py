@@ -1,6 +1,7 @@
 """Whether the read models of a data folder are what the log says: caught up by themselves, and equal to a rebuild."""
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from api.settings import load_settings
 from api.wiring import open_daybook
 from replay.rebuild import verify
 from tests.faults.commands import run
+from tests.faults.history import NO_URLS
 from tests.faults.server import Server
 
 CAUGHT_UP_WITHIN: Final = 60.0
@@ -30,9 +32,9 @@ def unhealthy(data: Path) -> list[dict[str, Any]]:
     return [finding for finding in run(data, "doctor", succeeds=False) if finding["level"] == "trouble"]
 
 
-def differences(data: Path) -> list[str]:
+def differences(data: Path, *, urls: Mapping[str, str] = NO_URLS) -> list[str]:
     """The folds whose rows differ from those of a rebuild, of a folder that nobody serves from."""
-    settings = load_settings({}, data=data)
+    settings = load_settings({}, data=data, **urls)
     with held(Folder(data), patience=5.0), open_daybook(settings) as daybook:
         found = verify(daybook.books.log, list(daybook.tables.engines.values()))
         head = daybook.books.log.head()

@@ -40,6 +40,8 @@ class Server:
     data: Path
     port: int = field(default_factory=free_port)
     prefix: Sequence[str] = ()
+    urls: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Settings such as `log_url`, where not everything lies in the data folder."""
     said: Path = Path()
     """What all its processes write to standard output and standard error; beside the data unless given."""
     process: Running | None = None
@@ -53,7 +55,7 @@ class Server:
         assert self.process is None
         arguments = ("serve", "--port", str(self.port))
         if not self.prefix:
-            self.process = start(self.data, *arguments, output=self.said)
+            self.process = start(self.data, *arguments, output=self.said, settings=self.urls)
             return
         with self.said.open("ab") as said:
             command = [*self.prefix, *PROGRAM, "--data", str(self.data), "--json", *arguments]
@@ -79,6 +81,14 @@ class Server:
         self.start()
         self.wait_ready()
         return self
+
+    def refused(self) -> Any:
+        """Start it, see it end at once, and give the problem that it ended with."""
+        self.start()
+        assert self.process is not None
+        assert self.process.wait(READY_WITHIN) == 1
+        self.process = None
+        return json.loads(self.said.read_text().splitlines()[-1])
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None, *, timeout: float = 60.0

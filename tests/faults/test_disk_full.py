@@ -69,7 +69,7 @@ def test_when_files_may_not_grow_nothing_false_is_acknowledged_and_later_all_goe
     try:
         with talking(crowd) as ledger:
             for _ in range(10 if soak else 2):
-                wait_for_receipts(ledger, 200)
+                wait_for_receipts(ledger, 100)
                 full = max((data_folder / name).stat().st_size for name in FILES)
                 resource.prlimit(pid, resource.RLIMIT_FSIZE, (full, before[1]))
                 wait_for_refusals(ledger, 40)
@@ -86,7 +86,7 @@ def test_when_files_may_not_grow_nothing_false_is_acknowledged_and_later_all_goe
 
 @pytest.mark.alone
 @pytest.mark.timeout(600)
-def test_a_rebuild_that_finds_no_room_fails_and_what_serves_is_kept_up_to_date_later(tmp_path: Path, disk: Disk) -> None:
+def test_a_rebuild_or_a_start_that_finds_no_room_says_so_and_what_serves_goes_on_later(tmp_path: Path, disk: Disk) -> None:
     server = Server(disk.place / "data", prefix=disk.enter, said=tmp_path / "said.txt")
     stories = write_stories(tmp_path / "stories.ndjson", 300, name="stories").read_bytes()
     try:
@@ -96,7 +96,10 @@ def test_a_rebuild_that_finds_no_room_fails_and_what_serves_is_kept_up_to_date_l
         fill(disk.seen / "filler", leaving=500_000)
         status, problem = server.ask("POST", "/v1/rebuild", b"{}", JSON)
         assert (status, json.loads(problem)["code"]) == (503, "readmodels.unavailable")
+        server.kill()
+        assert server.refused()["code"] in {"log.full", "keys.unavailable", "readmodels.unavailable"}
         (disk.seen / "filler").unlink()
+        server.started()
         assert server.ask("POST", "/v1/commands", ingestible(stories.replace(b"stories", b"more")), NDJSON)[0] == 200
         readmodels.caught_up(server)
         status, problem = server.ask("POST", "/v1/rebuild", b"{}", JSON)
@@ -131,8 +134,8 @@ def test_when_the_disk_is_full_nothing_false_is_acknowledged_and_later_all_goes_
         assert server.stop() == 0
     finally:
         server.kill()
+    assert ledger.unavailable
     assert set(ledger.unavailable) <= {"log.unavailable", "log.full", "keys.unavailable"}
-    assert "log.full" in ledger.unavailable
     shutil.copytree(disk.seen / "data", tmp_path / "data")
     check(tmp_path / "data", ledger)
     assert not readmodels.differences(tmp_path / "data")
@@ -145,13 +148,13 @@ def test_a_bulk_request_that_cannot_be_done_to_its_end_says_what_was_done(tmp_pa
     try:
         server.started()
         fill(disk.seen / "filler", leaving=8_000_000)
-        status, body = server.ask("POST", "/v1/commands", (line + "\n").encode() * 6_000, NDJSON)
+        status, body = server.ask("POST", "/v1/commands", (line + "\n").encode() * 4_000, NDJSON)
         assert status == 200, body
         results = [json.loads(each) for each in body.splitlines()]
-        assert len(results) == 6_000
+        assert len(results) == 4_000
         done = [result for result in results if result["status"] == 200]
         refused = results[len(done) :]
-        assert 0 < len(done) < 6_000
+        assert 0 < len(done) < 4_000
         assert {result["status"] for result in refused} == {503}
         assert {result["problem"]["code"] for result in refused} <= {"log.full", "keys.unavailable"}
         assert (

@@ -29,7 +29,7 @@ NAMES = {home: [plan.name for plan in plans(FOLDS, home)] for home in Home}
 def folded_once(tmp_path_factory: pytest.TempPathFactory, soak: bool) -> Path:  # noqa: FBT001
     """A data folder with some thousands of events and their read models, made once."""
     folder = tmp_path_factory.mktemp("folded")
-    file = write_stories(folder / "stories.ndjson", 6_000 if soak else 700, name="stories")
+    file = write_stories(folder / "stories.ndjson", 2_500 if soak else 400, name="stories")
     assert start(folder / "data", "ingest", str(file), output=folder / "ingest.txt").wait(300) == 1
     run(folder / "data", "rebuild")
     return folder / "data"
@@ -68,7 +68,7 @@ def test_a_rebuild_that_is_killed_leaves_what_served_and_can_be_run_again(folded
     assert served(folded) == before
     moments = random.Random(9)
     kills = 0
-    for _ in range(30 if soak else 4):
+    for _ in range(30 if soak else 3):
         running = start(folded, "rebuild", output=folded.with_name("rebuild.txt"))
         try:
             assert running.wait(moments.uniform(0.1, 1.0) * takes) == 0

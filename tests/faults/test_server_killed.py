@@ -3,6 +3,7 @@
 import random
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -27,20 +28,14 @@ def kill_again_and_again(server: Server, kills: int, moments: random.Random) -> 
     server.wait_ready()
 
 
-@pytest.mark.alone
-@pytest.mark.timeout(7200)
-def test_no_acknowledged_command_is_lost_or_applied_twice_when_the_server_is_killed(
-    data_folder: Path,
-    soak: bool,  # noqa: FBT001
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    kills = 100 if soak else 5
-    server = Server(data_folder)
-    crowd = Crowd(server.port, CLIENTS, seed=1)
+def survive(data: Path, kills: int, *, seed: int, urls: Mapping[str, str] = history.NO_URLS) -> str:
+    """Kill a server so many times under all clients, and hold everything against what they were told; the totals in words."""
+    server = Server(data, urls=urls)
+    crowd = Crowd(server.port, CLIENTS, seed=seed)
     server.start()
     try:
         with talking(crowd) as ledger:
-            kill_again_and_again(server, kills, random.Random(11))
+            kill_again_and_again(server, kills, random.Random(seed))
             time.sleep(0.5)
         seconds = readmodels.caught_up(server)
         assert not history.asked_again(server, ledger)
@@ -48,19 +43,66 @@ def test_no_acknowledged_command_is_lost_or_applied_twice_when_the_server_is_kil
         assert server.stop() == 0
     finally:
         server.kill()
-    findings = history.examine(data_folder, ledger)
-    apart = readmodels.differences(data_folder)
-    with capsys.disabled():
-        sys.stdout.write(
-            f"\n{kills} kills under {CLIENTS} clients: {ledger.requests:,} requests of which {ledger.broken:,} broke; "
-            f"{len(ledger.accepted):,} commands acknowledged, {len(ledger.refused):,} refused, {findings.events:,} events; "
-            f"lost {len(findings.lost)}, applied twice {len(findings.twice)}; "
-            f"read models at the head {seconds:.2f} s after the last answer, {len(apart)} unlike a rebuild\n"
-        )
+    findings = history.examine(data, ledger, urls=urls)
+    apart = readmodels.differences(data, urls=urls)
     assert not str(findings)
     assert not apart
-    assert not readmodels.unhealthy(data_folder)
     assert not ledger.faults
     assert not ledger.contradictions
     assert not ledger.unanswered
     assert not server.complaints()
+    return (
+        f"\n{kills} kills under {CLIENTS} clients: {ledger.requests:,} requests of which {ledger.broken:,} broke; "
+        f"{len(ledger.accepted):,} commands acknowledged, {len(ledger.refused):,} refused, {findings.events:,} events; "
+        f"lost {len(findings.lost)}, applied twice {len(findings.twice)}; "
+        f"read models at the head {seconds:.2f} s after the last answer, {len(apart)} unlike a rebuild\n"
+    )
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(7200)
+def test_no_acknowledged_command_is_lost_or_applied_twice_when_the_server_is_killed(
+    data_folder: Path,
+    soak: bool,  # noqa: FBT001
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    totals = survive(data_folder, 100 if soak else 5, seed=1)
+    assert not readmodels.unhealthy(data_folder)
+    with capsys.disabled():
+        sys.stdout.write(totals)
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(7200)
+def test_nor_is_any_where_the_log_the_keys_and_the_lookups_lie_in_postgresql(
+    data_folder: Path,
+    postgres_url: str,
+    soak: bool,  # noqa: FBT001
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    totals = survive(data_folder, 30 if soak else 1, seed=2, urls=dict.fromkeys(("log_url", "keys_url", "lookups_url"), postgres_url))
+    with capsys.disabled():
+        sys.stdout.write(totals)
+
+
+@pytest.mark.alone
+@pytest.mark.timeout(600)
+def test_a_first_start_that_is_killed_can_be_begun_again(tmp_path: Path, soak: bool) -> None:  # noqa: FBT001
+    moments = random.Random(12)
+    began = time.monotonic()
+    assert Server(tmp_path / "clean").started().stop() == 0
+    takes = time.monotonic() - began
+    for round_ in range(100 if soak else 3):
+        server = Server(tmp_path / str(round_))
+        try:
+            server.start()
+            time.sleep(moments.uniform(0.0, takes))
+            server.kill()
+            server.started()
+            body = b'{"name": "Somebody", "kind": "person"}'
+            assert server.ask("POST", "/v1/commands/register_customer", body, {"Content-Type": "application/json"})[0] == 200
+            readmodels.caught_up(server)
+            assert server.stop() == 0
+        finally:
+            server.kill()
+        assert not server.complaints()

@@ -16,7 +16,7 @@ from tests.faults.commands import Forked, start
 from tests.faults.files import write_stories
 from tests.faults.server import Server
 
-ROWS = 400
+ROWS = 300
 
 
 class Command:
@@ -76,7 +76,7 @@ def test_server_ingest_and_import_share_a_folder_though_one_or_another_is_killed
     soak: bool,  # noqa: FBT001
 ) -> None:
     clean = {"ingest": tmp_path / "ingest" / "data", "import": tmp_path / "import" / "data"}
-    stories = write_stories(tmp_path / "stories.ndjson", 4_000 if soak else 500, name="stories")
+    stories = write_stories(tmp_path / "stories.ndjson", 2_500 if soak else 300, name="stories")
     server = Server(data_folder)
     crowd = Crowd(server.port, 16, seed=2)
     moments = random.Random(5)
@@ -97,6 +97,7 @@ def test_server_ingest_and_import_share_a_folder_though_one_or_another_is_killed
             codes = {name: command.finish(300) for name, command in commands.items()}
             time.sleep(0.2)
         readmodels.caught_up(server)
+        assert not history.asked_again(server, ledger)
         assert server.stop() == 0
     finally:
         server.kill()

@@ -76,7 +76,7 @@ def state(event: StoredEvent) -> str:
 
 
 EPOCH = datetime(2024, 2, 28, 22, 0, tzinfo=UTC)
-WORDS = ("", "a", "open", "O'Neill \"x\"", '"data":', "é中文", "back\\slash", "line\nbreak", "Müller & Söhne")
+WORDS = ("", "a", "open", 'O\'Neill "x"', '"data":', "é中文", "back\\slash", "line\nbreak", "bell\x07\x1f\\u001f", "Müller & Söhne")
 NAMED: dict[str, tuple[object, ...]] = {
     "status": ("open", "won", "lost", "waiting", "resolved"),
     "previous_status": ("open", "won", "lost", "waiting", "resolved"),
@@ -117,7 +117,7 @@ def wild_event(chance: random.Random, position: int, event: type[Event], *, ids:
         source=chance.choice(("api", "import:x")),
         command_id=f"c{position}",
         irregular=chance.choice(((), (), ("opportunity.closed",), ("a.b", "c.d"))),
-        data={name: _wild(chance, name, field.kind, optional, ids) for name, (field, optional) in _fields(event).items()},
+        data={name: _wild(chance, name, field.kind, ids, optional=optional) for name, (field, optional) in _fields(event).items()},
     )
 
 
@@ -126,7 +126,7 @@ def _fields(event: type[Event]) -> dict[str, tuple[Any, bool]]:
     return {name: (field, "None" in hints[name]) for name, field in shape(event).items()}
 
 
-def _wild(chance: random.Random, name: str, kind: Kind, optional: bool, ids: int) -> object:
+def _wild(chance: random.Random, name: str, kind: Kind, ids: int, *, optional: bool) -> object:
     if optional and chance.random() < 0.3:
         return None
     if name in NAMED:

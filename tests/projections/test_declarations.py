@@ -6,7 +6,13 @@ import pytest
 
 from domain.catalogue import EVENTS
 from domain.contacts.events import ContactAdded
-from domain.opportunities.events import OpportunityAmountChanged, OpportunityLost, OpportunityOpened, OpportunityStageChanged, OpportunityWon
+from domain.opportunities.events import (
+    OpportunityAmountChanged,
+    OpportunityLost,
+    OpportunityOpened,
+    OpportunityStageChanged,
+    OpportunityWon,
+)
 from projections.catalogue import FOLDS, NOT_FOLDED, layouts
 from projections.fold import BOTH, Fold, Home
 from projections.plan import plan
@@ -51,12 +57,16 @@ def test_what_a_column_holds_follows_from_the_events_fields() -> None:
 
 
 def test_a_personal_field_makes_a_personal_column() -> None:
-    made = Fold("people", homes=BOTH, key="contact_id", columns={"name": latest("name", ContactAdded), "title": latest("title", ContactAdded)})
+    made = Fold(
+        "people", homes=BOTH, key="contact_id", columns={"name": latest("name", ContactAdded), "title": latest("title", ContactAdded)}
+    )
     assert [column.name for column in plan(made).layout.columns if column.personal and not column.hidden] == ["name"]
 
 
 def test_columns_that_win_together_share_one_hidden_mark() -> None:
-    made = fold(stage=latest("stage", OpportunityOpened), name=latest("name", OpportunityOpened), moves=tally(plus=[OpportunityStageChanged]))
+    made = fold(
+        stage=latest("stage", OpportunityOpened), name=latest("name", OpportunityOpened), moves=tally(plus=[OpportunityStageChanged])
+    )
     assert [column.name for column in plan(made).layout.columns if column.hidden] == ["mark__stage"]
 
 
@@ -103,5 +113,9 @@ def test_an_index_over_unknown_columns_is_refused() -> None:
 
 
 def test_a_fingerprint_is_stable_and_changes_with_the_declaration() -> None:
-    one, same, other = fold(a=latest("stage", OpportunityOpened)), fold(a=latest("stage", OpportunityOpened)), fold(a=latest("name", OpportunityOpened))
+    one, same, other = (
+        fold(a=latest("stage", OpportunityOpened)),
+        fold(a=latest("stage", OpportunityOpened)),
+        fold(a=latest("name", OpportunityOpened)),
+    )
     assert one.fingerprint == same.fingerprint != other.fingerprint

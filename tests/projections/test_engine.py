@@ -102,7 +102,7 @@ def test_what_the_database_refuses_also_stops_only_the_fold_it_concerns(feed: Me
         for engine in both:
             engine.catch_up()
             stopped = {health.fold: (health.position, health.error_position) for health in engine.health() if health.error}
-            assert stopped == {name: (300, 301) for name in {"opportunities", "stage_visits"} & set(engine.plans)}
+            assert stopped == dict.fromkeys({"opportunities", "stage_visits"} & set(engine.plans), (300, 301))
             assert {health.position for health in engine.health() if not health.error} == {302}
 
 
@@ -125,7 +125,9 @@ def test_a_stopped_fold_goes_on_after_a_restart_when_its_trouble_is_mended(feed:
 
 def test_health_tells_how_each_fold_stands(both: list[Engine], feed: MemoryFeed) -> None:
     for engine in both:
-        assert {(health.position, health.lag, health.number, health.state, health.stale) for health in engine.health()} == {(0, 300, 1, "serving", False)}
+        assert {(health.position, health.lag, health.number, health.state, health.stale) for health in engine.health()} == {
+            (0, 300, 1, "serving", False)
+        }
         engine.catch_up()
         assert {(health.position, health.lag) for health in engine.health()} == {(feed.head(), 0)}
         assert {health.fold for health in engine.health()} == set(engine.plans)

@@ -7,7 +7,13 @@ import pytest
 
 from domain.envelope import StoredEvent
 from domain.interactions.events import InteractionLogged
-from domain.opportunities.events import OpportunityAmountChanged, OpportunityLost, OpportunityOpened, OpportunityStageChanged, OpportunityWon
+from domain.opportunities.events import (
+    OpportunityAmountChanged,
+    OpportunityLost,
+    OpportunityOpened,
+    OpportunityStageChanged,
+    OpportunityWon,
+)
 from projections.bulk import Bulk
 from projections.evaluate import evaluate, scaled
 from projections.fold import Fold, Home
@@ -42,7 +48,7 @@ def folded(fold: Fold, events: list[StoredEvent], evaluator: str) -> Rows:
         return evaluate(made, events)
     with duckdb.connect() as connection:
         bulk = Bulk(connection, [(made, made.lanes)])
-        with bulk.typed(MemoryFeed(events).arrow(0, 1_000)) as types:
+        with bulk.typed(MemoryFeed(events).arrow(0, 1_000).read_all()) as types:
             queries = partials(made, made.lanes, types)
             together = combined(made, made.lanes, f"({' UNION ALL '.join(queries)})")
             rows = connection.execute(canonical(made.layout, f"({together})")).fetchall() if queries else []
@@ -89,19 +95,29 @@ def test_earliest_and_newest_know_no_none(evaluator: str) -> None:
     days = [event(1, OpportunityOpened, expected_close_on="2024-02-29"), event(2, OpportunityOpened, expected_close_on=None)]
     assert value(earliest("expected_close_on", OpportunityOpened), days, evaluator) == "2024-02-29"
     assert value(newest("expected_close_on", OpportunityOpened), days, evaluator) == "2024-02-29"
-    assert value(newest(OCCURRED_AT, OpportunityOpened), [event(1, OpportunityOpened, 8), event(2, OpportunityOpened, 3)], evaluator) == instant(8)
+    assert value(
+        newest(OCCURRED_AT, OpportunityOpened), [event(1, OpportunityOpened, 8), event(2, OpportunityOpened, 3)], evaluator
+    ) == instant(8)
 
 
 def test_totals_are_exact_and_signed(evaluator: str) -> None:
     column = total("base_amount", OpportunityWon) | less("base_amount", OpportunityLost)
-    events = [event(1, OpportunityWon, base_amount="0.1"), event(2, OpportunityWon, base_amount="0.2"), event(3, OpportunityLost, base_amount="0.3")]
+    events = [
+        event(1, OpportunityWon, base_amount="0.1"),
+        event(2, OpportunityWon, base_amount="0.2"),
+        event(3, OpportunityLost, base_amount="0.3"),
+    ]
     assert value(column, events, evaluator) == 0
     assert value(column, events[:2], evaluator) == 3_000
 
 
 def test_a_tally_counts_up_and_down_where_its_condition_holds(evaluator: str) -> None:
     column = tally(plus=[OpportunityOpened]) | tally(minus=[OpportunityWon], when=when("previous_status", "open"))
-    events = [event(1, OpportunityOpened), event(2, OpportunityWon, previous_status="open"), event(3, OpportunityWon, previous_status="won")]
+    events = [
+        event(1, OpportunityOpened),
+        event(2, OpportunityWon, previous_status="open"),
+        event(3, OpportunityWon, previous_status="won"),
+    ]
     assert value(column, events, evaluator) == 0
 
 
@@ -132,7 +148,9 @@ def test_an_event_contributes_to_the_row_that_its_own_key_names(evaluator: str) 
 
 
 def test_an_event_whose_key_is_empty_or_whose_condition_fails_makes_no_row(evaluator: str) -> None:
-    calls = Fold("calls", homes=[Home.LOOKUPS], key="contact_id", columns={"calls": tally(plus=[InteractionLogged], when=when("kind", "call"))})
+    calls = Fold(
+        "calls", homes=[Home.LOOKUPS], key="contact_id", columns={"calls": tally(plus=[InteractionLogged], when=when("kind", "call"))}
+    )
     events = [event(1, InteractionLogged, contact_id=None, kind="call"), event(2, InteractionLogged, contact_id=ident(2), kind="note")]
     assert folded(calls, events, evaluator) == {}
 
@@ -151,7 +169,15 @@ def test_constants_positions_and_the_type_are_values_too(evaluator: str) -> None
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("0", 0), ("-0.5", -5000), ("-12.3456", -123456), ("1.00005", 10001), ("-1.00005", -10001), ("0.00004999", 0), ("999999999999.9999", 9999999999999999)],
+    [
+        ("0", 0),
+        ("-0.5", -5000),
+        ("-12.3456", -123456),
+        ("1.00005", 10001),
+        ("-1.00005", -10001),
+        ("0.00004999", 0),
+        ("999999999999.9999", 9999999999999999),
+    ],
 )
 def test_decimals_are_counted_in_ten_thousandths_and_rounded_half_away_from_zero(text: str, count: int, evaluator: str) -> None:
     assert scaled(text) == count

@@ -121,8 +121,7 @@ def test_what_happens_while_a_version_is_built_is_in_it_when_it_serves(feed: Mem
         feed.add(wild_history(5, 100, after=200, events=EVENTS))
         for engine in both:
             engine.catch_up()
-        for draft in drafts:
-            builder.switch(draft)
+        builder.switch(drafts)
         start(feed, fresh)
         assert [contents(engine) for engine in both] == [contents(engine) for engine in fresh]
         assert [engine.position for engine in both] == [300, 300]

@@ -32,9 +32,10 @@ histories = st.builds(wild_history, st.integers(0, 2**32), st.integers(0, 120), 
 
 @contextmanager
 def typed(events: Sequence[StoredEvent]) -> Iterator[tuple[duckdb.DuckDBPyConnection, frozenset[str]]]:
-    with duckdb.connect(config={"threads": 1}) as connection:
-        with Bulk(connection, [(made, made.lanes) for made in PLANS]).typed(MemoryFeed(events).arrow(0, 10**9)) as types:
-            yield connection, types
+    table = MemoryFeed(events).arrow(0, 10**9).read_all()
+    targets = [(made, made.lanes) for made in PLANS]
+    with duckdb.connect(config={"threads": 1}) as connection, Bulk(connection, targets).typed(table) as types:
+        yield connection, types
 
 
 def in_sql(connection: duckdb.DuckDBPyConnection, types: frozenset[str], made: Plan) -> Rows:

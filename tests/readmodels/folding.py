@@ -5,6 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 from api.settings import load_settings
 from api.wiring import Books, open_books
@@ -75,7 +76,11 @@ def company(lookups_url: str | None = None) -> Iterator[Company]:
         facts = FactStore(None, layouts(Home.FACTS), threads=1)
         closing.callback(facts.close)
         shapes = layouts(Home.LOOKUPS)
-        lookups = LookupStore.postgres(lookups_url, shapes) if lookups_url else LookupStore.sqlite(Path(folder) / "lookups.db", shapes)
+        lookups = (
+            LookupStore.postgres(lookups_url, shapes, schema=f"lookups_{uuid4().hex}")
+            if lookups_url
+            else LookupStore.sqlite(Path(folder) / "lookups.db", shapes)
+        )
         closing.callback(lookups.close)
         engines = [Engine(LookupTables(lookups), FOLDS, books.log), Engine(FactTables(facts), FOLDS, books.log)]
         start(books.log, engines)

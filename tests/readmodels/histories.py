@@ -74,9 +74,9 @@ class History:
         return order("register_customer", customer_id=ext(name), name=name, tier=tier, industry=industry)
 
 
-def ext(name: str) -> dict[str, str]:
+def ext(name: object) -> dict[str, str]:
     """An external id."""
-    return {"source": "test", "id": name}
+    return {"source": "test", "id": str(name)}
 
 
 def at(hour: int) -> datetime:

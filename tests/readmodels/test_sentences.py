@@ -29,3 +29,9 @@ def test_empty_parts_are_left_out() -> None:
 def test_what_was_erased_reads_as_erased() -> None:
     data = {"kind": "CSAT", "score": 2, "comment": "~comment~x"}
     assert sentence("survey.answered", data, erased=frozenset({"comment"})) == "CSAT survey answered with 2: (erased)"
+
+
+def test_an_amount_is_told_in_cents_unless_it_is_finer() -> None:
+    data = {"from_stage": "Offer", "base_amount": "1400.0000"}
+    assert sentence("opportunity.won", data) == "Opportunity won from Offer, 1400.00 in base currency"
+    assert "1400.0050" in sentence("opportunity.won", {**data, "base_amount": "1400.0050"})

@@ -12,7 +12,12 @@ import pytest
 from readmodels.facts import FactsInUse, FactStore, QueryRefused
 from readmodels.layout import Column, Kind, Layout, Moved, State, Version
 
-LAYOUT = Layout("visits", ("visit_no",), (Column("visit_no", Kind.INTEGER), Column("mark__stage", Kind.INTEGER, hidden=True), Column("stage", Kind.TEXT)), ("visit_no", "stage"))
+LAYOUT = Layout(
+    "visits",
+    ("visit_no",),
+    (Column("visit_no", Kind.INTEGER), Column("mark__stage", Kind.INTEGER, hidden=True), Column("stage", Kind.TEXT)),
+    ("visit_no", "stage"),
+)
 FIRST = Version("visits", 1, State.BUILDING, "f", 0)
 
 
@@ -58,7 +63,7 @@ def test_a_readers_queries_all_see_the_same_state_while_another_thread_writes(st
 def test_a_position_moves_only_from_where_it_was_read(store: FactStore) -> None:
     with store.writing() as writer:
         writer.advance([FIRST], 10)
-    with pytest.raises(Moved), store.writing() as writer:
+    with pytest.raises(Moved), store.writing() as writer:  # noqa: PT012 - the whole transaction is what must fail
         writer.connection.execute("INSERT INTO visits__1 VALUES (5000, 1, 'b')")
         writer.advance([FIRST], 20)
     assert store.query("SELECT count(*) FROM visits") == [(1000,)]
@@ -100,7 +105,9 @@ def test_whatever_is_not_one_select_on_the_facts_is_refused(store: FactStore, sq
 
 def test_a_query_that_takes_too_long_is_stopped(store: FactStore) -> None:
     with pytest.raises(QueryRefused) as refusal:
-        store.select("SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE a.range * b.range < 0 - a.range", seconds=0.2, rows=10)
+        store.select(
+            "SELECT count(*) FROM range(100000000) a, range(1000000) b WHERE a.range * b.range < 0 - a.range", seconds=0.2, rows=10
+        )
     assert refusal.value.code == "sql.too_slow"
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from domain.errors import NotFound
 from projections.engine import Engine
-from projections.follower import Follower
 from projections.fold import Home
+from projections.follower import Follower
 from projections.versions import start
 from readmodels.layout import State
 from replay.rebuild import rebuild, verify
@@ -88,7 +88,9 @@ def test_verifying_finds_no_difference_and_leaves_nothing_behind(both: list[Engi
 
 def test_verifying_tells_how_many_rows_are_apart_where_a_table_was_tampered_with(both: list[Engine], feed: MemoryFeed) -> None:
     with both[0].tables.writing() as writer:
-        writer.connection.exec_driver_sql("UPDATE customer_360__1 SET won_revenue = won_revenue + 1 WHERE customer_id = (SELECT min(customer_id) FROM customer_360__1)")
+        writer.connection.exec_driver_sql(
+            "UPDATE customer_360__1 SET won_revenue = won_revenue + 1 WHERE customer_id = (SELECT min(customer_id) FROM customer_360__1)"
+        )
     with both[1].tables.writing() as writer:
         writer.connection.execute("DELETE FROM timeline__1 WHERE position = (SELECT min(position) FROM timeline__1)")
     apart = {(each.home, each.fold): each.rows_apart for each in verify(feed, both) if each.rows_apart}
