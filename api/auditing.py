@@ -16,7 +16,6 @@ from api.problems import encode
 from api.settings import Settings
 from bus.log import Log
 from bus.stored import open_stored
-from domain.errors import NotFound
 from readmodels.opening import Decrypt
 from readmodels.sentences import Language
 from replay.audit.auditor import Auditor, signing_key
@@ -58,7 +57,9 @@ class CustomerParameters(Asked):
     language: Language = Field("en", description="The language of the sentences.")
     personal: bool = Field(default=True, description="Whether personal fields are told; what was erased is not in either case.")
     older: list[Annotated[int, Field(ge=0, le=LARGEST)]] = Field(
-        default_factory=list[int], max_length=100, description="The size of an older checkpoint that a proof of consistency is wanted for; may be repeated."
+        default_factory=list[int],
+        max_length=100,
+        description="The size of an older checkpoint that a proof of consistency is wanted for; may be repeated.",
     )
 
 
@@ -175,22 +176,26 @@ def audit_routes(auditor: Auditor, decrypt: Decrypt) -> APIRouter:
     @router.get("/proof/inclusion", response_model=InclusionBody, responses=refusals(404, 422, 503))
     def audit_inclusion(wanted: Annotated[InclusionParameters, Query()]) -> Response:
         """The proof that an event is in the log that a checkpoint is of."""
-        size = wanted.size or auditor.catch_up()
+        size = auditor.reach(wanted.size)
         proof = tree.inclusion(wanted.position, size)
         entry = auditor.entry(wanted.position)
         body = {"position": wanted.position, "leaf_index": wanted.position - 1, "size": size, "entry": entry}
-        return _answer({**body, "leaf_hash": _text(leaf_hash(entry.encode())), "root": _text(tree.root(size)), "proof": [*map(_text, proof)]})
+        return _answer(
+            {**body, "leaf_hash": _text(leaf_hash(entry.encode())), "root": _text(tree.root(size)), "proof": [*map(_text, proof)]}
+        )
 
     @router.get("/proof/consistency", response_model=ConsistencyBody, responses=refusals(404, 409, 422, 503))
     def audit_consistency(wanted: Annotated[ConsistencyParameters, Query()]) -> Response:
         """The proof that the log still begins with what an older checkpoint is of."""
-        size = wanted.to or auditor.catch_up()
+        size = auditor.reach(wanted.to)
         proof = tree.consistency(wanted.older, size)
         roots = {"from_root": _text(tree.root(wanted.older)), "to_root": _text(tree.root(size))}
         return _answer({"from": wanted.older, "to": size, **roots, "proof": [*map(_text, proof)]})
 
     @router.get("/customers/{customer_id}", response_model=CustomerHistoryBody, responses=refusals(404, 409, 422, 503))
-    def audit_customer(customer_id: Annotated[UUID, Path(description="A customer's id.")], wanted: Annotated[CustomerParameters, Query()]) -> Response:
+    def audit_customer(
+        customer_id: Annotated[UUID, Path(description="A customer's id.")], wanted: Annotated[CustomerParameters, Query()]
+    ) -> Response:
         """The whole history of a customer from the log itself: each event with both clocks, who, by which door, before and after, and its proof."""
         return _answer(history(customer_id, wanted))
 
@@ -202,9 +207,7 @@ def audit_routes(auditor: Auditor, decrypt: Decrypt) -> APIRouter:
         return Response(page(history(customer_id, wanted)), media_type="text/html; charset=utf-8")
 
     def history(customer_id: UUID, wanted: CustomerParameters) -> dict[str, Any]:
-        size = tree.size if wanted.older else 0
-        if (missing := next((older for older in wanted.older if older > size and older > auditor.catch_up()), None)) is not None:
-            raise NotFound("audit.size_unknown", f"the tree has {tree.size} events hashed, not {missing}")
+        auditor.reach(max(wanted.older, default=0))
         telling = Telling(language=wanted.language, decrypt=decrypt if wanted.personal else None)
         return auditor.customer(str(customer_id), telling, wanted.older)
 

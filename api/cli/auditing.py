@@ -22,10 +22,16 @@ program = typer.Typer(no_args_is_help=True, help="Show that history is unaltered
 
 FORMS: Final = "a position's number, or a file with a checkpoint"
 To = Annotated[Path | None, typer.Option("--to", help="Write it to this file instead of standard output.", show_default=False)]
-Older = Annotated[list[Path] | None, typer.Option("--older", help="A file with an older checkpoint to prove consistency with; may be repeated.")]
-Checkpoints = Annotated[list[Path] | None, typer.Option("--checkpoint", help="A file with a checkpoint that was kept outside; may be repeated.")]
+Older = Annotated[
+    list[Path] | None, typer.Option("--older", help="A file with an older checkpoint to prove consistency with; may be repeated.")
+]
+Checkpoints = Annotated[
+    list[Path] | None, typer.Option("--checkpoint", help="A file with a checkpoint that was kept outside; may be repeated.")
+]
 Receipts = Annotated[Path | None, typer.Option("--receipts", help="A file with receipts that clients were given, one JSON object a line.")]
-Keys = Annotated[list[str] | None, typer.Option("--key", help="The public key, as kept outside; this folder's, unless given.", show_default=False)]
+Keys = Annotated[
+    list[str] | None, typer.Option("--key", help="The public key, as kept outside; this folder's, unless given.", show_default=False)
+]
 Folder_ = Annotated[Path | None, typer.Option("--to", help="The folder to write to; audit-ID unless given.", show_default=False)]
 WithoutPersonal = Annotated[bool, typer.Option("--without-personal", help="Leave personal fields out.")]
 Language = Annotated[str, typer.Option("--language", help="en or zh.")]
@@ -55,7 +61,9 @@ def prove(context: typer.Context, position: Annotated[int, typer.Argument(min=1)
 
 @program.command("consistency")
 def consistency(
-    context: typer.Context, older: Annotated[str, typer.Argument(help=f"The older size: {FORMS}.")], to: Annotated[str, typer.Argument()] = "0"
+    context: typer.Context,
+    older: Annotated[str, typer.Argument(help=f"The older size: {FORMS}.")],
+    to: Annotated[str, typer.Argument()] = "0",
 ) -> None:
     """The proof that the log still begins with what an older checkpoint is of."""
     parameters = {"from": _size(older), "to": _size(to)}
@@ -109,7 +117,10 @@ def _print(found: Verification, *, as_json: bool) -> None:
     if as_json:
         print_json({**asdict(found), "sound": found.sound})
         return
-    STDOUT.print(f"{found.events:,} events hashed again, {found.hashed:,} of them compared with the hashes that were stored; root {found.root}", highlight=False)
+    STDOUT.print(
+        f"{found.events:,} events hashed again, {found.hashed:,} of them compared with the hashes that were stored; root {found.root}",
+        highlight=False,
+    )
     for size in sorted(set(found.confirmed)):
         STDOUT.print(f"[green]ok[/] the checkpoint of {size:,} events", highlight=False)
     for finding in found.findings:

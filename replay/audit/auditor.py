@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from bus.secret_file import write_once
 from bus.stored import StoredEvents
+from domain.errors import NotFound
 from replay.audit.history import Proofs, Telling, customer_history
 from replay.audit.keeping import Growing, Keeper, Progress, catch_up
 from replay.audit.notes import SigningKey
@@ -44,6 +45,13 @@ class Auditor:
         if self._keeper and self._stored.head() - self.tree.size > WORTH_WAITING:
             return self.tree.size
         return catch_up(self.tree, self._stored, progress)
+
+    def reach(self, size: int) -> int:
+        """`size`, that of all events for 0, when so many are hashed. Raises NotFound `audit.size_unknown`."""
+        there = self.tree.size if 0 < size <= self.tree.size else self.catch_up()
+        if size > there:
+            raise NotFound("audit.size_unknown", f"there are {there} events hashed, not {size}")
+        return size or there
 
     def checkpoint(self) -> str:
         """What the log is now, signed; kept in the tree's file too."""

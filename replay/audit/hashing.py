@@ -102,7 +102,9 @@ def _elsewhere(place: str, after: int, upto: int) -> Iterator[tuple[bytes, bytes
             said = process.stderr.read().decode(errors="replace").strip()
         except EOFError:
             said = process.stderr.read().decode(errors="replace").strip()
-            raise LogUnavailable("log.unavailable", f"the log could not be hashed ({said.splitlines()[-1] if said else 'the process ended'})") from None
+            raise LogUnavailable(
+                "log.unavailable", f"the log could not be hashed ({said.splitlines()[-1] if said else 'the process ended'})"
+            ) from None
         finally:
             process.kill()
 

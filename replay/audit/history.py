@@ -82,7 +82,9 @@ def _event(entry: bytes) -> dict[str, Any]:
 
 def _names(event: Mapping[str, Any], customer_id: str) -> bool:
     values = event["data"].values()
-    return event["stream_id"] == customer_id or any(value == customer_id or (isinstance(value, list) and customer_id in value) for value in values)
+    return event["stream_id"] == customer_id or any(
+        value == customer_id or (isinstance(value, list) and customer_id in value) for value in values
+    )
 
 
 def _tell(events: Sequence[dict[str, Any]], telling: Telling) -> None:

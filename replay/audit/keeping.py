@@ -58,7 +58,9 @@ def _check_whole(entries: list[Entry], after: int, upto: int) -> None:
     if len(entries) != upto - after:
         there = {position for position, _ in entries}
         missing = next(position for position in range(after + 1, upto + 1) if position not in there)
-        raise LogAltered("audit.log_altered", f"there is no event at position {missing}, though there are later ones; run: daybook audit verify")
+        raise LogAltered(
+            "audit.log_altered", f"there is no event at position {missing}, though there are later ones; run: daybook audit verify"
+        )
 
 
 class Keeper:

@@ -107,7 +107,10 @@ def parse(note: str) -> Checkpoint:
     lines = body.split("\n")
     root = _decoded(lines[2]) if len(lines) > 2 else b""
     if not lines[0] or len(root) != HASH_BYTES or not _SIZE.match(lines[1]):
-        raise NoteMalformed("audit.note_malformed", "a checkpoint is an origin, a size and a root in base64, each on a line, and a signature after an empty line")
+        raise NoteMalformed(
+            "audit.note_malformed",
+            "a checkpoint is an origin, a size and a root in base64, each on a line, and a signature after an empty line",
+        )
     return Checkpoint(lines[0], int(lines[1]), root)
 
 

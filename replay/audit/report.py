@@ -72,7 +72,9 @@ def report(history: Mapping[str, Any], leaves: Sequence[str]) -> str:
 
 
 def _article(event: Mapping[str, Any], leaf: str, words: Mapping[str, str]) -> str:
-    irregular = f' · <span class="irregular">{words["irregular"]}: {escape(", ".join(event["irregular"]))}</span>' if event["irregular"] else ""
+    irregular = (
+        f' · <span class="irregular">{words["irregular"]}: {escape(", ".join(event["irregular"]))}</span>' if event["irregular"] else ""
+    )
     return (
         f'<article><div class="no">{words["no"]} {event["position"]}</div><div>\n'
         f'<p class="says">{escape(event["says"])}</p>\n'

@@ -97,7 +97,9 @@ class Tree:
 
     def _read(self, level: int, number: int) -> bytes:
         with self._lock:
-            row = self._connection.execute("SELECT CAST(hashes AS BLOB) FROM tiles WHERE level = ? AND number = ?", (level, number)).fetchone()
+            row = self._connection.execute(
+                "SELECT CAST(hashes AS BLOB) FROM tiles WHERE level = ? AND number = ?", (level, number)
+            ).fetchone()
         return row[0] if row else b""
 
     def node(self, height: int, index: int) -> bytes:
@@ -138,7 +140,9 @@ class Tree:
         """The proof that the tree of `size` begins with that of `older`. Raises NotFound, or RuleViolation `audit.sizes_reversed`."""
         size = self._known(size)
         if older > size:
-            raise RuleViolation("audit.sizes_reversed", f"a tree of {size} events cannot begin with one of {older}; give the smaller size first")
+            raise RuleViolation(
+                "audit.sizes_reversed", f"a tree of {size} events cannot begin with one of {older}; give the smaller size first"
+            )
         with translated():
             return merkle.consistency(older, size, self.node)
 

@@ -105,7 +105,9 @@ class _Examination:
 
     def _signed(self) -> Iterator[tuple[str, Checkpoint]]:
         """The checkpoints with their names that are what they should be, by size; what is wrong with the others is noted."""
-        kept = {f"checkpoint no. {number} in the tree's file": note for number, note in enumerate(self._tree.kept() if self._tree else (), 1)}
+        kept = {
+            f"checkpoint no. {number} in the tree's file": note for number, note in enumerate(self._tree.kept() if self._tree else (), 1)
+        }
         found: list[tuple[str, Checkpoint]] = []
         for name, note in {**kept, **self._outside.checkpoints}.items():
             try:
@@ -124,7 +126,9 @@ class _Examination:
         for position in self._stored.outside():
             yield Finding(Kind.INSERTED, position, position, f"an event stands at position {position}, below the first")
         if self._head < self._hashed:
-            message = f"the log ends at position {self._head}, but {self._hashed} events were hashed: it was cut, or an older copy was put back"
+            message = (
+                f"the log ends at position {self._head}, but {self._hashed} events were hashed: it was cut, or an older copy was put back"
+            )
             yield Finding(Kind.TRUNCATED, self._head + 1, self._hashed, message)
         elif self._head > self._end:
             message = f"there is nothing at position {self._end + 1}, but there are events up to position {self._head}"

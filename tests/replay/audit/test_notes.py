@@ -50,7 +50,9 @@ def test_keys_survive_being_written_down() -> None:
     assert SigningKey.parse(KEY.line()).sign(7, ROOT) == KEY.sign(7, ROOT)
 
 
-@pytest.mark.parametrize("text", ["", "x", "a+b+c", str(KEY.public).replace("+", "-"), str(KEY.public)[:-4], KEY.line().replace("PRIVATE", "PUBLIC")])
+@pytest.mark.parametrize(
+    "text", ["", "x", "a+b+c", str(KEY.public).replace("+", "-"), str(KEY.public)[:-4], KEY.line().replace("PRIVATE", "PUBLIC")]
+)
 def test_what_is_no_key_is_refused(text: str) -> None:
     with pytest.raises(KeyUnusable):
         SigningKey.parse(text)
@@ -58,7 +60,18 @@ def test_what_is_no_key_is_refused(text: str) -> None:
         PublicKey.parse("x" + text)
 
 
-@pytest.mark.parametrize("text", ["", "a\n", "a\nb\nc\n\n", "a\n1\n\n\n", f"a\n-1\n{b64encode(ROOT).decode()}\n", f"a\n01\n{b64encode(ROOT).decode()}\n", "a\n1\nAAAA\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "a\n",
+        "a\nb\nc\n\n",
+        "a\n1\n\n\n",
+        f"a\n-1\n{b64encode(ROOT).decode()}\n",
+        f"a\n01\n{b64encode(ROOT).decode()}\n",
+        "a\n1\nAAAA\n",
+    ],
+)
 def test_what_is_no_checkpoint_is_refused(text: str) -> None:
     with pytest.raises(NoteMalformed):
         parse(text)

@@ -52,8 +52,8 @@ def test_events_that_were_not_hashed_yet_are_no_finding(ledger: Ledger, size: in
 
 
 EDITS = {
-    "state": "UPDATE stored_events SET state = replace(state, '\"actor\":\"', '\"actor\":\"x') WHERE position = 700",
-    "one digit of a time": "UPDATE stored_events SET state = replace(state, '\"occurred_at\":\"20', '\"occurred_at\":\"21') WHERE position = 700",
+    "state": 'UPDATE stored_events SET state = replace(state, \'"actor":"\', \'"actor":"x\') WHERE position = 700',
+    "one digit of a time": 'UPDATE stored_events SET state = replace(state, \'"occurred_at":"20\', \'"occurred_at":"21\') WHERE position = 700',
     "type": "UPDATE stored_events SET topic = 'opportunity.won' WHERE position = 700",
     "version": "UPDATE stored_events SET originator_version = 99 WHERE position = 700",
     "stream": "UPDATE stored_events SET originator_id = '00000000-0000-4000-8000-000000000001' WHERE position = 700",
@@ -165,7 +165,9 @@ def test_a_folder_that_was_rolled_back_is_found(ledger: Ledger, size: int, older
     assert ledger.found() == [(Kind.TRUNCATED, size + 1, size + 3)]
 
 
-def test_a_log_that_was_rolled_back_without_its_tree_is_found_without_anything_from_outside(ledger: Ledger, size: int, tmp_path: Path) -> None:
+def test_a_log_that_was_rolled_back_without_its_tree_is_found_without_anything_from_outside(
+    ledger: Ledger, size: int, tmp_path: Path
+) -> None:
     shutil.copy(ledger.log, tmp_path / "backup.db")
     register(ledger.folder, "A", "B", "C")
     ledger.checkpoint("third")
@@ -208,7 +210,7 @@ def test_an_edit_with_all_hashes_made_anew_is_found_by_checkpoints_outside_and_b
 
 
 def test_receipts_outside_tell_which_event_was_replaced(ledger: Ledger, size: int, receipts: list[dict[str, object]]) -> None:
-    ledger.sql("UPDATE stored_events SET state = replace(state, '{\"id\":\"', '{\"id\":\"f') WHERE position = :at", at=size - 5)
+    ledger.sql('UPDATE stored_events SET state = replace(state, \'{"id":"\', \'{"id":"f\') WHERE position = :at', at=size - 5)
     ledger.tree.unlink()
     ledger.checkpoints = {}
     assert ledger.found(receipts=receipts) == [(Kind.RECEIPT, size - 5, size - 5)]
@@ -222,7 +224,9 @@ def test_a_removed_receipt_is_missed(ledger: Ledger, size: int) -> None:
 @pytest.mark.parametrize("file", ["leaf", "inner"])
 def test_hashes_that_were_altered_are_told_from_an_altered_log(ledger: Ledger, file: str) -> None:
     level, kind = (0, Kind.TREE) if file == "leaf" else (1, Kind.TREE)
-    ledger.sql("UPDATE tiles SET hashes = zeroblob(32) || substr(hashes, 33) WHERE level = :level AND number = 0", file="audit.db", level=level)
+    ledger.sql(
+        "UPDATE tiles SET hashes = zeroblob(32) || substr(hashes, 33) WHERE level = :level AND number = 0", file="audit.db", level=level
+    )
     assert ledger.found() == [(kind, 1, 256)]
 
 
