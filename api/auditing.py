@@ -153,9 +153,12 @@ def key_of(settings: Settings) -> SigningKey:
 @contextmanager
 def open_auditor(settings: Settings, log: Log, *, follow: bool) -> Generator[Auditor]:
     """The audit of an open log; with `follow` its events are hashed from now on, without it when somebody asks. Raises ForeignLog or KeyUnusable."""
-    with closing(Tree(Folder(settings.data).audit)) as tree, closing(open_stored(place_of(settings))) as stored:
-        with closing(Auditor(tree, stored, key_of(settings), log if follow else None)) as auditor:
-            yield auditor
+    with (
+        closing(Tree(Folder(settings.data).audit)) as tree,
+        closing(open_stored(place_of(settings))) as stored,
+        closing(Auditor(tree, stored, key_of(settings), log if follow else None)) as auditor,
+    ):
+        yield auditor
 
 
 def audit_routes(auditor: Auditor, decrypt: Decrypt) -> APIRouter:

@@ -1,10 +1,10 @@
 """Events exactly as they are stored, as the bytes that an audit hashes: read beside the log, without decoding and without changing it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from sqlite3 import Error, connect
 from threading import Lock
-from typing import Any, Final, LiteralString, Protocol, cast
+from typing import Any, Final, LiteralString, Protocol
 
 import psycopg
 from psycopg.sql import SQL
@@ -154,8 +154,8 @@ class PostgresStored:
 
     def unbroken(self, after: int) -> int:
         """The last position up to which none is missing after `after`."""
-        sql: LiteralString = _UNBROKEN.replace("{events}", "daybook.stored_events").replace("{after}", "%(after)s::bigint")
-        return self._rows(sql, {"after": after})[0][0]
+        sql: LiteralString = _UNBROKEN.replace("{events}", "daybook.stored_events").replace("{after}", "%s::bigint")
+        return self._rows(sql, after, after, after)[0][0]
 
     def receipts(self) -> Iterator[tuple[int, int]]:
         """Which events each receipt stands for."""
@@ -172,10 +172,9 @@ class PostgresStored:
         self._connection.close()
 
     def _rows(self, sql: LiteralString, *parameters: object) -> list[Any]:
-        bound = parameters[0] if parameters and isinstance(parameters[0], Mapping) else parameters
         try:
             with self._connection.cursor(binary=True) as cursor:
-                return cursor.execute(SQL(sql), cast("Any", bound)).fetchall()
+                return cursor.execute(SQL(sql), parameters).fetchall()
         except psycopg.Error as error:
             raise translation(error) from error
 

@@ -146,8 +146,8 @@ def _receipts(path: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     for number, line in enumerate(_text(path).splitlines(), 1):
         try:
-            told = orjson.loads(line) if line.strip() else {}
-            receipt = told.get("receipt", told)
+            told: dict[str, Any] = orjson.loads(line) if line.strip() else {}
+            receipt: dict[str, Any] = told.get("receipt", told)
             found += [receipt] if receipt["event_ids"] else []
         except (orjson.JSONDecodeError, AttributeError, TypeError):
             raise InvalidRequest(f"line {number} of {path} is no receipt") from None

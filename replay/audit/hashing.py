@@ -80,9 +80,11 @@ def compute(place: str, size: int, ends: set[int], compare: Compare, *, worth_pr
     workers = max(os.cpu_count() or 1, 1)
     share = -(-size // TILE // workers) * TILE
     with ThreadPoolExecutor(workers) as threads:
-        ranges = [(after, min(after + share, size)) for after in range(0, size, share)]
-        for _ in threads.map(lambda each: take(_elsewhere(place, *each), each[0] // TILE), ranges):
-            continue
+        running = [
+            threads.submit(take, _elsewhere(place, after, min(after + share, size)), after // TILE) for after in range(0, size, share)
+        ]
+        for each in running:
+            each.result()
     return computed
 
 

@@ -57,9 +57,9 @@ def locate(evidence: Evidence, tiles: Sequence[int], end: int) -> Iterator[Findi
     edited: list[int] = []
     missing: list[int] = []
     shift, last = 0, 0
-    for index, number in enumerate(tiles):
+    for number in tiles:
         if len(edited) + len(missing) > MOST:
-            yield Finding(Kind.EDITED, tiles[index] * TILE + 1, end, f"more events up to position {end} are not those that were hashed")
+            yield Finding(Kind.EDITED, number * TILE + 1, end, f"more events up to position {end} are not those that were hashed")
             break
         position = max(number * TILE + 1, last + 1)
         while position <= min((number + 1) * TILE, end):

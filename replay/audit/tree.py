@@ -24,6 +24,10 @@ _TABLES: Final = (
 )
 
 
+def _text(stored: bytes) -> str:
+    return stored.decode(errors="replace")
+
+
 class Tree:
     """Appends leaves, answers with roots and proofs; for any number of threads, and for other processes that read.
 
@@ -41,7 +45,7 @@ class Tree:
                 f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, check_same_thread=False, timeout=30
             )
             # What was altered behind our back is to be told, not to be failed at.
-            self._connection.text_factory = lambda text: text.decode(errors="replace")
+            self._connection.text_factory = _text
             if not read_only:
                 self._begin()
 

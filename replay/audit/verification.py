@@ -237,7 +237,7 @@ def acknowledged(stored: StoredEvents, receipts: Sequence[Mapping[str, Any]]) ->
 def _identity(entry: bytes | None) -> tuple[str, str] | None:
     """The ids of the event and of its command in an entry."""
     try:
-        state = orjson.loads(entry.split(b"\n", 4)[4]) if entry else {}
+        state: dict[str, Any] = orjson.loads(entry.split(b"\n", 4)[4]) if entry else {}
         return state["id"], state["command_id"]
     except (orjson.JSONDecodeError, IndexError, KeyError, TypeError):
         return None

@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 """Verifies an exported history of a Daybook customer. Needs Python 3.9 or later and nothing else.
 
     python3 verify.py history.json --key KEY [--checkpoint OLDER_NOTE]...
@@ -36,7 +35,7 @@ P = 2**255 - 19
 ORDER = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
 ROOT_OF_MINUS_ONE = pow(2, (P - 1) // 4, P)
-Point = tuple  # of four integers
+Point = tuple[int, int, int, int]
 
 
 def add(p: Point, q: Point) -> Point:
@@ -201,7 +200,7 @@ def check_event(event: dict[str, Any], size: int, root: bytes) -> tuple[str, int
 
 def gaps(versions: dict[str, list[int]]) -> list[str]:
     """Records of which some events are not in this history."""
-    found = []
+    found: list[str] = []
     for stream, there in sorted(versions.items()):
         missing = sorted(set(range(1, max(there) + 1)) - set(there))
         if missing:

@@ -35,7 +35,8 @@ def hashes(texts: list[str]) -> list[bytes]:
     return [b64decode(text) for text in texts]
 
 
-def test_a_checkpoint_is_signed_by_the_published_key(http: TestClient, customer: str) -> None:
+@pytest.mark.usefixtures("customer")
+def test_a_checkpoint_is_signed_by_the_published_key(http: TestClient) -> None:
     key, note = http.get("/v1/audit/key"), http.get("/v1/audit/checkpoint")
     assert key.headers["content-type"] == note.headers["content-type"] == "text/plain; charset=utf-8"
     size, _ = verifier.checkpoint(note.text, key.text)
@@ -47,7 +48,8 @@ def test_an_empty_log_has_a_checkpoint_too(http: TestClient) -> None:
     assert verifier.checkpoint(note, key)[0] == 0
 
 
-def test_every_event_can_be_proven(http: TestClient, customer: str) -> None:
+@pytest.mark.usefixtures("customer")
+def test_every_event_can_be_proven(http: TestClient) -> None:
     size, root = verifier.checkpoint(http.get("/v1/audit/checkpoint").text, http.get("/v1/audit/key").text)
     for position in range(1, size + 1):
         proof = get(http, "proof/inclusion", position=position, size=size)
@@ -56,7 +58,8 @@ def test_every_event_can_be_proven(http: TestClient, customer: str) -> None:
         assert verifier.included(leaf, position - 1, size, hashes(proof["proof"])) == root == b64decode(proof["root"])
 
 
-def test_the_log_is_shown_to_begin_with_what_it_was(http: TestClient, customer: str) -> None:
+@pytest.mark.usefixtures("customer")
+def test_the_log_is_shown_to_begin_with_what_it_was(http: TestClient) -> None:
     for older in range(41):
         proof = get(http, "proof/consistency", **{"from": older})
         roots = b64decode(proof["from_root"]), b64decode(proof["to_root"])
@@ -78,7 +81,8 @@ def test_the_log_is_shown_to_begin_with_what_it_was(http: TestClient, customer: 
         ("customers/nobody/report", 422, "request.invalid"),
     ],
 )
-def test_what_cannot_be_proven_is_refused(http: TestClient, customer: str, path: str, status: int, code: str) -> None:
+@pytest.mark.usefixtures("customer")
+def test_what_cannot_be_proven_is_refused(http: TestClient, path: str, status: int, code: str) -> None:
     response = http.get(f"/v1/audit/{path}")
     assert (response.status_code, response.json()["code"]) == (status, code)
 
@@ -94,7 +98,8 @@ def test_a_customers_history_verifies_and_reads(http: TestClient, customer: str)
     assert "c7@example.org" not in http.get(f"/v1/audit/customers/{customer}/report?personal=false").text
 
 
-def test_an_altered_log_is_told_and_not_signed(http: TestClient, customer: str, settings: Settings) -> None:
+@pytest.mark.usefixtures("customer")
+def test_an_altered_log_is_told_and_not_signed(http: TestClient, settings: Settings) -> None:
     http.get("/v1/audit/checkpoint")
     alter(settings.data, "UPDATE stored_events SET state = state || ' ' WHERE position = 40")
     response = http.get("/v1/audit/checkpoint")
@@ -120,7 +125,7 @@ def daybook_command(folder: Path, *arguments: str | Path) -> subprocess.Complete
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
 
 
-def test_an_auditor_goes_from_a_checkpoint_to_a_verified_report(root: Path, tmp_path: Path) -> None:
+def test_an_auditor_goes_from_a_checkpoint_to_a_verified_report(tmp_path: Path) -> None:
     folder = tmp_path / "data"
     from api.wiring import open_books  # noqa: PLC0415 - the fixtures' Daybook holds another folder
 

@@ -128,7 +128,8 @@ def test_after_erasure_the_rest_is_told_and_all_of_it_still_verifies(office: Off
     assert verifier.verify(history, history["key"], [before])
 
 
-def test_an_unknown_customer_is_not_found(office: Office, ada: UUID) -> None:
+@pytest.mark.usefixtures("ada")
+def test_an_unknown_customer_is_not_found(office: Office) -> None:
     with pytest.raises(NotFound):
         office.history("00000000-0000-4000-8000-000000000009")
 

@@ -63,7 +63,7 @@ EDITS = {
 
 
 @pytest.mark.parametrize("statement", EDITS.values(), ids=EDITS.keys())
-def test_an_edited_event_is_found_where_it_is(ledger: Ledger, size: int, statement: str) -> None:
+def test_an_edited_event_is_found_where_it_is(ledger: Ledger, statement: str) -> None:
     ledger.sql(statement)
     found = ledger.found(outside=False)
     assert (Kind.EDITED, 700, 700) in found
