@@ -176,8 +176,8 @@ class _Examination:
             count, level = count // TILE, level + 1
 
     def _against(self, notes: Sequence[tuple[str, Checkpoint]], computed: Computed) -> Iterator[Finding]:
-        """Hold the log, and the stored tree, against checkpoints."""
-        sound = [0]
+        """Hold the log against checkpoints; of those that do not fit after the same sound one, the first says all that can be known."""
+        sound, told = [0], set[int]()
         for name, checkpoint in notes:
             size = checkpoint.size
             if size > self._end:
@@ -189,7 +189,9 @@ class _Examination:
             else:
                 first = max(below for below in sound if below < size or not below) + 1
                 message = f"the first {size} events are not those of {name}; something was changed at {where(first, size)}"
-                yield Finding(Kind.REWRITTEN, first, size, message)
+                if first not in told:
+                    yield Finding(Kind.REWRITTEN, first, size, message)
+                told.add(first)
 
 
 def forks(notes: Sequence[tuple[str, Checkpoint]]) -> Iterator[Finding]:
