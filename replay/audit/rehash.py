@@ -7,9 +7,11 @@ It runs as a process of its own, so that both cores hash; `verification` starts 
 import sys
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import IO, Final
+from importlib import import_module
+from pathlib import Path
+from typing import IO, Final, Protocol
 
-from bus.stored import StoredEvents, open_stored
+from bus.stored_sqlite import SQLiteEvents
 from replay.audit.merkle import TILE, TILE_BYTES, complete_root, over
 
 STEP: Final = 16 * TILE
@@ -17,7 +19,13 @@ STEP: Final = 16 * TILE
 COUNT_BYTES: Final = 2
 
 
-def tiles(stored: StoredEvents, after: int, upto: int) -> Iterator[tuple[bytes, bytes]]:
+class Texts(Protocol):
+    """What is hashed."""
+
+    def texts(self, after: int, upto: int) -> list[tuple[bytes]]: ...
+
+
+def tiles(stored: Texts, after: int, upto: int) -> Iterator[tuple[bytes, bytes]]:
     """The leaf hashes and the root of each tile after position `after` (where one begins) up to `upto`; nothing for one with gaps."""
     for start in range(after, upto, STEP):
         end = min(start + STEP, upto)
@@ -34,7 +42,7 @@ def _cut(hashes: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield tile, complete_root(tile) if len(tile) == TILE_BYTES else over(tile)
 
 
-def _with_gaps(stored: StoredEvents, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
+def _with_gaps(stored: Texts, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
     for first in range(start, end, TILE):
         texts = stored.texts(first, min(first + TILE, end))
         hashes = b"".join([sha256(b"\0" + text).digest() for (text,) in texts])
@@ -42,12 +50,16 @@ def _with_gaps(stored: StoredEvents, start: int, end: int) -> Iterator[tuple[byt
         yield (hashes, over(hashes)) if whole else (b"", b"")
 
 
+def _opened(place: str) -> Texts:
+    """The stored events; what PostgreSQL needs is loaded for it only, since it takes longer than hashing a hundred thousand events."""
+    return import_module("bus.stored").open_stored(place) if "://" in place else SQLiteEvents(Path(place))
+
+
 def main(place: str, after: int, upto: int, output: IO[bytes]) -> None:
     """Write the tiles after position `after` up to `upto`."""
-    stored = open_stored(place)
+    stored = _opened(place)
     for hashes, root in tiles(stored, after, upto):
         output.write((len(hashes) // 32).to_bytes(COUNT_BYTES, "big") + hashes + root)
-    stored.close()
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from replay.audit.findings import Finding, Kind, Verification, where
 from replay.audit.hashing import Computed, compute
 from replay.audit.keeping import Progress
 from replay.audit.locating import Evidence, locate
-from replay.audit.merkle import HASH_BYTES, TILE, TILE_BYTES
+from replay.audit.merkle import HASH_BYTES, HEIGHT, TILE, TILE_BYTES
 from replay.audit.notes import Checkpoint, PublicKey, parse, signed_by
 from replay.audit.tree import Tree
 
@@ -151,9 +151,7 @@ class _Examination:
         """Whether a tile's stored root is that of the log as it is, so that it is the leaf hashes below it which were altered."""
         if (number + 1) * TILE > min(self._hashed, self._end):
             return False
-        number_above, place = divmod(number, TILE)
-        above = tree.tile(1, number_above)[place * HASH_BYTES : (place + 1) * HASH_BYTES]
-        return above == computed.tile_root(number)
+        return tree.node(HEIGHT, number) == computed.tile_root(number)
 
     def _upper(self, tree: Tree, computed: Computed) -> Iterator[Finding]:
         """Stored inner hashes that do not follow from those below them."""
@@ -168,8 +166,7 @@ class _Examination:
                 else:
                     below = tree.tile(level - 1, number)
                     follows = merkle.complete_root(below) if len(below) == TILE_BYTES else b""
-                above, place = divmod(number, TILE)
-                if tree.tile(level, above)[place * HASH_BYTES : (place + 1) * HASH_BYTES] != follows:
+                if tree.node(HEIGHT * level, number) != follows:
                     span = TILE**level
                     first, last = number * span + 1, (number + 1) * span
                     yield Finding(Kind.TREE, first, last, f"a stored hash over {where(first, last)} does not follow from those below it")
