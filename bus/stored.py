@@ -8,7 +8,7 @@ import psycopg
 from psycopg.sql import SQL
 
 from bus.failures import translated
-from bus.stored_sqlite import RECEIPTS, UNBROKEN, Entry, SQLiteEvents
+from bus.stored_sqlite import RECEIPTS, RECEIPTS_AT_ONCE, UNBROKEN, Entry, SQLiteEvents
 
 _POSTGRES_TEXT: Final[LiteralString] = (
     "convert_to(position || E'\\n' || originator_id || E'\\n' || originator_version || E'\\n' || topic || E'\\n', 'UTF8') || state"
@@ -42,8 +42,8 @@ class StoredEvents(Protocol):
         """The last position up to which none is missing after `after`."""
         ...
 
-    def receipts(self) -> Iterator[tuple[int, int]]:
-        """For each receipt that stands for events, in order: the position before its first event, and that of its last."""
+    def receipts(self) -> Iterator[list[tuple[int, int]]]:
+        """For each receipt that stands for events, in order: the position before its first event, and that of its last; by thousands."""
         ...
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class SQLiteStored(SQLiteEvents):
         with translated():
             super().__init__(path)
 
-    def receipts(self) -> Iterator[tuple[int, int]]:
+    def receipts(self) -> Iterator[list[tuple[int, int]]]:
         """Which events each receipt stands for."""
         with translated():
             yield from super().receipts()
@@ -104,12 +104,13 @@ class PostgresStored:
         sql: LiteralString = UNBROKEN.replace("{events}", "daybook.stored_events").replace("{after}", "%s::bigint")
         return self._rows(sql, after, after, after)[0][0]
 
-    def receipts(self) -> Iterator[tuple[int, int]]:
+    def receipts(self) -> Iterator[list[tuple[int, int]]]:
         """Which events each receipt stands for."""
         sql: LiteralString = RECEIPTS.replace("{receipts}", "daybook.receipts")
         with translated(), self._connection.transaction(), self._connection.cursor("receipts", binary=True) as cursor:
-            cursor.itersize = 10_000
-            yield from cursor.execute(SQL(sql))
+            cursor.execute(SQL(sql))
+            while some := cursor.fetchmany(RECEIPTS_AT_ONCE):
+                yield some
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -18,6 +18,7 @@ UNBROKEN: Final[LiteralString] = """
     ) AS event WHERE position = {after} + place
 """
 RECEIPTS: Final[LiteralString] = "SELECT position - events, position FROM {receipts} WHERE events > 0 ORDER BY position"
+RECEIPTS_AT_ONCE: Final = 4096
 
 
 class SQLiteEvents:
@@ -51,9 +52,11 @@ class SQLiteEvents:
         """The last position up to which none is missing after `after`."""
         return self._rows(UNBROKEN.format(events="stored_events", after="?1"), after)[0][0]
 
-    def receipts(self) -> Iterator[tuple[int, int]]:
+    def receipts(self) -> Iterator[list[tuple[int, int]]]:
         """Which events each receipt stands for."""
-        yield from self._connection.execute(RECEIPTS.format(receipts="receipts"))
+        rows = self._connection.execute(RECEIPTS.format(receipts="receipts"))
+        while some := rows.fetchmany(RECEIPTS_AT_ONCE):
+            yield some
 
     def close(self) -> None:
         """Let go of the file."""

@@ -4,6 +4,7 @@ It runs as a process of its own, so that both cores hash; `verification` starts 
 (0 when events are missing in it), the hashes, and the root over them.
 """
 
+import gc
 import sys
 from collections.abc import Iterator
 from hashlib import sha256
@@ -14,8 +15,6 @@ from typing import IO, Final, Protocol
 from bus.stored_sqlite import SQLiteEvents
 from replay.audit.merkle import TILE, TILE_BYTES, complete_root, over
 
-STEP: Final = 16 * TILE
-"""Events per question to the database."""
 COUNT_BYTES: Final = 2
 
 
@@ -26,28 +25,18 @@ class Texts(Protocol):
 
 
 def tiles(stored: Texts, after: int, upto: int) -> Iterator[tuple[bytes, bytes]]:
-    """The leaf hashes and the root of each tile after position `after` (where one begins) up to `upto`; nothing for one with gaps."""
-    for start in range(after, upto, STEP):
-        end = min(start + STEP, upto)
-        texts = stored.texts(start, end)
-        if len(texts) == end - start:
-            yield from _cut(b"".join([sha256(b"\0" + text).digest() for (text,) in texts]))
+    """The leaf hashes and the root of each tile after position `after` (where one begins) up to `upto`; nothing for one with gaps.
+
+    A tile at a time is the quickest: what was read is still in the processor's cache when it is hashed.
+    """
+    for first in range(after, upto, TILE):
+        end = min(first + TILE, upto)
+        texts = stored.texts(first, end)
+        if len(texts) == end - first:
+            hashes = b"".join([sha256(b"\0" + text).digest() for (text,) in texts])
+            yield hashes, complete_root(hashes) if len(hashes) == TILE_BYTES else over(hashes)
         else:
-            yield from _with_gaps(stored, start, end)
-
-
-def _cut(hashes: bytes) -> Iterator[tuple[bytes, bytes]]:
-    for at in range(0, len(hashes), TILE_BYTES):
-        tile = hashes[at : at + TILE_BYTES]
-        yield tile, complete_root(tile) if len(tile) == TILE_BYTES else over(tile)
-
-
-def _with_gaps(stored: Texts, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    for first in range(start, end, TILE):
-        texts = stored.texts(first, min(first + TILE, end))
-        hashes = b"".join([sha256(b"\0" + text).digest() for (text,) in texts])
-        whole = len(texts) == min(first + TILE, end) - first
-        yield (hashes, over(hashes)) if whole else (b"", b"")
+            yield b"", b""
 
 
 def _opened(place: str) -> Texts:
@@ -57,6 +46,7 @@ def _opened(place: str) -> Texts:
 
 def main(place: str, after: int, upto: int, output: IO[bytes]) -> None:
     """Write the tiles after position `after` up to `upto`."""
+    gc.disable()  # millions of small objects come and go, none of them in a cycle
     stored = _opened(place)
     for hashes, root in tiles(stored, after, upto):
         output.write((len(hashes) // 32).to_bytes(COUNT_BYTES, "big") + hashes + root)

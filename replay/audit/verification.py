@@ -3,6 +3,7 @@
 from base64 import b64encode
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,12 +79,14 @@ class _Examination:
                 progress(min(done, self._end), self._end)
 
         ends = {checkpoint.size for _, checkpoint in notes if checkpoint.size <= self._end} | {self._end}
-        computed = compute(place, self._end, ends, compare)
+        with ThreadPoolExecutor(1) as beside:
+            covered = beside.submit(lambda: list(covering(self._stored, self._end)))
+            computed = compute(place, self._end, ends, compare)
         self._differing.sort()
         self._findings += self._bounds()
         self._findings += self._located(computed)
         self._findings += self._against(notes, computed)
-        self._findings += covering(self._stored, self._end)
+        self._findings += covered.result()
         self._findings += acknowledged(self._stored, self._outside.receipts)
         self._root = computed.root(self._end)
 
@@ -205,19 +208,26 @@ def forks(notes: Sequence[tuple[str, Checkpoint]]) -> Iterator[Finding]:
 def covering(stored: StoredEvents, end: int) -> Iterator[Finding]:
     """Where the receipts of all commands do not cover the log: each stands for events that follow on those of the one before."""
     covered = 0
-    for before, last in stored.receipts():
-        if before != covered:
-            if before > covered:
-                yield Finding(Kind.RECEIPT, covered + 1, before, f"no command's receipt stands for {where(covered + 1, before)}")
-            else:
-                yield Finding(Kind.RECEIPT, before + 1, last, f"the receipt for {where(before + 1, last)} overlaps with another")
-        covered = last
+    for some in stored.receipts():
+        ends = [covered, *(last for _, last in some)]
+        if ends[:-1] != [before for before, _ in some]:
+            yield from _breaks(ends, some)
+        covered = ends[-1]
     head = stored.head()
     if covered < end:
         yield Finding(Kind.RECEIPT, covered + 1, end, f"no command's receipt stands for {where(covered + 1, end)}")
     elif covered > head:
         message = f"receipts stand for {where(head + 1, covered)}, but the log ends at position {head}"
         yield Finding(Kind.RECEIPT, head + 1, covered, message)
+
+
+def _breaks(ends: Sequence[int], receipts: Sequence[tuple[int, int]]) -> Iterator[Finding]:
+    """Where receipts do not follow on each other; `ends` are the last positions of those before each."""
+    for covered, (before, last) in zip(ends, receipts, strict=False):
+        if before > covered:
+            yield Finding(Kind.RECEIPT, covered + 1, before, f"no command's receipt stands for {where(covered + 1, before)}")
+        elif before < covered:
+            yield Finding(Kind.RECEIPT, before + 1, last, f"the receipt for {where(before + 1, last)} overlaps with another")
 
 
 def acknowledged(stored: StoredEvents, receipts: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:

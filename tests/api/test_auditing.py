@@ -4,16 +4,19 @@ import json
 import os
 import subprocess
 import sys
+import time
 from base64 import b64decode
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from api.app import create_app
 from api.auditing import key_of
 from api.settings import Settings, load_settings
-from api.wiring import Daybook
+from api.wiring import Daybook, open_books, open_daybook
 from replay.audit import verifier
 from replay.audit.notes import SigningKey
 from tests.commands.orders import order, receipt
@@ -127,8 +130,6 @@ def daybook_command(folder: Path, *arguments: str | Path) -> subprocess.Complete
 
 def test_an_auditor_goes_from_a_checkpoint_to_a_verified_report(tmp_path: Path) -> None:
     folder = tmp_path / "data"
-    from api.wiring import open_books  # noqa: PLC0415 - the fixtures' Daybook holds another folder
-
     with open_books(load_settings({}, data=folder)) as books:
         made = receipt(books.dispatcher.execute([order("register_customer", name="Acme")])[0])
     assert daybook_command(folder, "checkpoint", "--to", tmp_path / "old.txt").returncode == 0
@@ -151,3 +152,23 @@ def test_an_auditor_goes_from_a_checkpoint_to_a_verified_report(tmp_path: Path) 
     found = json.loads(altered.stdout)
     assert (altered.returncode, found["sound"]) == (1, False)
     assert {"kind": "edited", "first": 2, "last": 2, "message": "what stands at position 2 is not what was hashed"} in found["findings"]
+
+
+def test_a_server_hashes_as_it_goes_and_tells_when_the_log_was_altered(tmp_path: Path) -> None:
+    settings = load_settings({}, data=tmp_path / "served")
+    with open_daybook(settings, follow=True) as daybook, TestClient(create_app(daybook), base_url="http://127.0.0.1") as http:
+        daybook.books.dispatcher.execute([order("register_customer", name="Acme")])
+        wait_until(lambda: daybook.auditor.tree.size == 1)
+        assert http.get("/health").json()["troubles"] == []
+        alter(settings.data, "UPDATE stored_events SET state = replace(state, 'Acme', 'Asme')")
+        daybook.books.dispatcher.execute([order("register_customer", name="Bcme")])
+        wait_until(lambda: daybook.auditor.trouble is not None)
+        assert "position 1 is not the one that was hashed" in http.get("/health").json()["troubles"][0]
+        assert daybook.auditor.tree.size == 1
+
+
+def wait_until(reached: Callable[[], bool]) -> None:
+    until = time.monotonic() + 30
+    while not reached():
+        assert time.monotonic() < until
+        time.sleep(0.02)
