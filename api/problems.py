@@ -13,7 +13,7 @@ from api.imports.errors import ImportRefused, RowRefused
 from api.settings import InvalidSettings
 from bus.errors import ConcurrencyConflict, ForeignLog, LogUnavailable, UnknownEventType
 from bus.vault import WrongMasterKey
-from commands.errors import CommandIdReused, InvalidCommand, NotApplied, UnknownCommand, VersionMismatch
+from commands.errors import CommandFailed, CommandIdReused, InvalidCommand, NotApplied, UnknownCommand, VersionMismatch
 from domain.errors import CorruptHistory, DaybookError, NotFound, RuleViolation
 from projections.build import BuildFailed
 from readmodels.facts import FactsInUse, QueryRefused
@@ -77,6 +77,7 @@ STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     LogUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     ConcurrencyConflict: HTTPStatus.SERVICE_UNAVAILABLE,
+    CommandFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     BuildFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     ForeignLog: HTTPStatus.INTERNAL_SERVER_ERROR,
     UnknownEventType: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -25,8 +25,9 @@ from readmodels.lookups import LookupStore
 
 log = logging.getLogger(__name__)
 
-GATHER: Final[Mapping[Home, float]] = {Home.LOOKUPS: 0.0, Home.FACTS: 0.25}
-"""Seconds that events gather before a batch: a lookup is wanted at once, facts are quicker in larger batches."""
+GATHER: Final[Mapping[Home, float]] = {Home.LOOKUPS: 0.0, Home.FACTS: 1.0}
+"""Seconds that events gather before a batch: a lookup is wanted at once, facts are quicker in larger batches (and come at once
+to a reader who asks with `at_least=`)."""
 
 OUTAGES: Final = (*LookupTables.outages, *FactTables.outages, duckdb.TransactionException, duckdb.FatalException)
 """What the stores raise when they cannot be written, whoever asks; DuckDB tells of a commit that found no room by a TransactionException."""

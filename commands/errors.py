@@ -5,7 +5,8 @@ DaybookError
 ├── UnknownCommand    no command has that name
 ├── VersionMismatch   the record is not at the version that the caller expected
 ├── CommandIdReused   the command id was given to another command before
-└── NotApplied        it was part of an atomic batch in which another command was refused
+├── NotApplied        it was part of an atomic batch in which another command was refused
+└── CommandFailed     deciding it failed in a way that nobody foresaw; our fault
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,3 +49,12 @@ class NotApplied(DaybookError):
 
     def __init__(self) -> None:
         super().__init__("batch.not_applied", "another command of this atomic batch was refused, so none was applied")
+
+
+class CommandFailed(DaybookError):
+    """Deciding the command failed; nothing of it was written, and commands that came with it are not touched."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            "command.failed", f"deciding {name} failed through no fault of yours; nothing was written, and the log of the process says more"
+        )

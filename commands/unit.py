@@ -1,25 +1,29 @@
 """The work of one transaction: what the orders name is fetched together, each is decided, and all is appended at once."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import ValidationError
 from uuid_utils.compat import uuid7
 
 from commands.catalogue import COMMANDS
-from commands.command import Command
+from commands.command import Command, Ref
 from commands.context import Context, Memory, external_claim
-from commands.errors import CommandIdReused, InvalidCommand, NotApplied, UnknownCommand, VersionMismatch
+from commands.errors import CommandFailed, CommandIdReused, InvalidCommand, NotApplied, UnknownCommand, VersionMismatch
 from commands.log import Commit, LogTransaction, StoredReceipt
 from commands.order import Order, Outcome, Receipt, Refusal
-from commands.records import RECORDS
+from commands.records import RECORDS, Record
 from commands.registry import RegisteredCommand, named
 from domain.envelope import Cause, NewEvent
 from domain.errors import DaybookError, NotFound
 from domain.rules import Rules
 from domain.values import happened
+
+log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,9 @@ class Unit:
             return self._repetition(message.order, fingerprint) or self._commit(message, fingerprint, staged)
         except DaybookError as error:
             return Refusal(message.order.command_id, error)
+        except Exception:
+            log.exception("deciding %s failed", message.order.name)
+            return Refusal(message.order.command_id, CommandFailed(message.order.name))
 
     def _repetition(self, order: Order, fingerprint: bytes) -> Decided | None:
         """The first answer, when this command id has been answered before."""
@@ -180,7 +187,7 @@ class Unit:
         ctx = Context(self.tx, self.memory, staged, target=target, now=now, at=at, rules=rules, base_currency=self.desk.base_currency)
         record = RECORDS[message.registered.target[1]]
         if order.expected_version is not None:
-            actual = 0 if target is None else ctx.version(record, ctx.id(record, target))
+            actual = _version(ctx, record, target)
             if actual != order.expected_version:
                 raise VersionMismatch(order.expected_version, actual)
         message.registered.handler(message.command, ctx)
@@ -240,3 +247,11 @@ class Unit:
             event_ids=tuple(event.id for event in commit.events),
             repeated=decided.repeated,
         )
+
+
+def _version(ctx: Context, record: Record[Any], target: Ref | None) -> int:
+    """The version of the record that a command is about; 0 when there is none yet."""
+    try:
+        return 0 if target is None else ctx.version(record, ctx.id(record, target))
+    except NotFound:
+        return 0

@@ -11,18 +11,23 @@ log = logging.getLogger(__name__)
 
 IDLE_SECONDS: Final = 1.0
 LONGEST_REST: Final = 0.05
-"""Seconds. After each batch a follower rests as long as it took, up to this: under load batches grow, and the commands that
-make the load keep at least half of the time."""
+"""Seconds. After a batch of more than `FEW` events a follower rests as long as it took, up to this: under load batches grow,
+and the commands that make the load keep at least half of the time."""
+FEW: Final = 8
 RETRY_SECONDS: Final = (0.1, 0.3, 1.0, 3.0, 10.0)
 
 
 class Follower:
-    """Follows the log from `start` to `stop`. `gather` seconds pass before each batch, so that small batches become one."""
+    """Follows the log from `start` to `stop`.
+
+    `gather` seconds pass before each batch, so that small batches become one; a reader who waits ends that at once.
+    """
 
     def __init__(self, engine: Engine, *, gather: float = 0.0) -> None:
         self.engine = engine
         self._gather = gather
         self._stopping = threading.Event()
+        self._wanted = threading.Event()
         self._moved = threading.Condition()
         self._position = 0
         self._thread = threading.Thread(target=self._run, name=f"follow-{engine.tables.home}", daemon=True)
@@ -36,11 +41,14 @@ class Follower:
     def stop(self) -> None:
         """Finish the batch at hand and end."""
         self._stopping.set()
+        self._wanted.set()
         self._thread.join()
 
     def wait_for(self, position: int, timeout: float) -> bool:
         """Wait until the tables hold everything up to `position`, at most `timeout` seconds; whether they do."""
         with self._moved:
+            if self._position < position:
+                self._wanted.set()
             return self._moved.wait_for(lambda: self._position >= position, timeout)
 
     @property
@@ -52,11 +60,14 @@ class Follower:
         failures = 0
         while not self._stopping.is_set():
             try:
-                began = monotonic()
+                began, before = monotonic(), self._position
                 if not self._step():
                     self.engine.feed.wait(self._position, IDLE_SECONDS)
-                    began = monotonic()
-                self._stopping.wait(max(self._gather, min(monotonic() - began, LONGEST_REST)))
+                elif self._position - before > FEW:
+                    self._stopping.wait(min(monotonic() - began, LONGEST_REST))
+                if self._gather:
+                    self._wanted.wait(self._gather)
+                    self._wanted.clear()
                 failures = 0
             except Exception as error:
                 self.trouble = f"{type(error).__name__}: {error}"

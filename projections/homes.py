@@ -114,7 +114,7 @@ class LookupTables:
     @contextmanager
     def scratch(self, writer: LookupWriter | None = None) -> Generator[duckdb.DuckDBPyConnection]:  # noqa: ARG002 - as the port has it
         """A DuckDB of its own in memory."""
-        with duckdb.connect(":memory:", config={"preserve_insertion_order": False}) as connection:
+        with duckdb.connect(":memory:", config={"preserve_insertion_order": False, "threads": 1}) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
 

@@ -1,5 +1,6 @@
 """The fact tables: rows per event, interval or dimension in DuckDB, read through views that have the folds' names."""
 
+import os
 import re
 import threading
 from collections.abc import Generator, Iterable, Mapping, Sequence
@@ -28,6 +29,9 @@ NATIVE: Final[Mapping[Kind, str]] = {
 """How DuckDB has the kinds of cells; instants are in UTC."""
 
 BATCH_ROWS: Final = 10_000
+HALF_OF_THE_CORES: Final = max(1, (os.cpu_count() or 1) // 2)
+"""Threads of one statement. Several statements run side by side anyway, and folding is made of many small ones, which take half as
+much again of the processor when each is spread over all cores."""
 
 _REGISTER: Final = """
     CREATE TABLE IF NOT EXISTS folds (
@@ -65,8 +69,7 @@ class FactStore:
         config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": memory_limit, "preserve_insertion_order": False}
         if path is not None:
             config["temp_directory"] = f"{path}.tmp"
-        if threads is not None:
-            config["threads"] = threads
+        config["threads"] = threads or HALF_OF_THE_CORES
         self._path = path
         self._config = config
         self._closed = False

@@ -220,15 +220,17 @@ class LookupWriter:
 
     def write(self, layout: Layout, number: int, rows: Sequence[Row]) -> None:
         """Put rows (all columns, canonical cells) in the place of those with the same keys."""
-        if rows:
-            upsert = self._prepared.of(layout, number).upsert
-            self.connection.execute(upsert, [dict(zip(layout.names, row, strict=True)) for row in rows])
+        if not rows:
+            return
+        made = self._prepared.of(layout, number)
+        if made.sql is None:
+            self.connection.execute(made.upsert, [dict(zip(layout.names, row, strict=True)) for row in rows])
+        else:
+            self.connection.exec_driver_sql(made.sql, _stored(layout, rows))
 
     def load(self, layout: Layout, number: int, rows: Sequence[Row]) -> None:
         """Add rows that are new (all columns, canonical cells), fastest when sorted by key."""
-        texts = [place for place, column in enumerate(layout.columns) if column.kind is Kind.TEXTS]
-        if texts:
-            rows = [_with_json(row, texts) for row in rows]
+        rows = _stored(layout, rows)
         names = ", ".join(f'"{name}"' for name in layout.names)
         raw = self.connection.connection.cursor()
         try:
@@ -241,6 +243,12 @@ class LookupWriter:
                 raw.executemany(f'INSERT INTO "{layout.physical(number)}" ({names}) VALUES ({marks})', rows)
         finally:
             raw.close()
+
+
+def _stored(layout: Layout, rows: Sequence[Row]) -> Sequence[Row]:
+    """Canonical cells as a driver takes them: several texts as JSON."""
+    texts = [place for place, column in enumerate(layout.columns) if column.kind is Kind.TEXTS]
+    return [_with_json(row, texts) for row in rows] if texts else rows
 
 
 def _with_json(row: Row, places: Sequence[int]) -> Row:
@@ -260,6 +268,8 @@ class Statements(NamedTuple):
 
     select: Select[Any]
     upsert: Executable
+    sql: str | None
+    """The upsert as SQLite's driver takes it, who stores canonical cells as they are; None for other databases."""
 
 
 class Prepared:
@@ -285,10 +295,9 @@ class Prepared:
         of = columns[0] if len(columns) == 1 else tuple_(*columns)
         upsert = self._insert(table)
         changes = {column.name: upsert.excluded[column.name] for column in layout.cells}
-        return Statements(
-            select(table).where(of.in_(bindparam("keys", expanding=True))),
-            upsert.on_conflict_do_update(index_elements=list(layout.key), set_=changes),
-        )
+        upsert = upsert.on_conflict_do_update(index_elements=list(layout.key), set_=changes)
+        sql = str(upsert.compile(dialect=sqlite.dialect())) if self._insert is sqlite.insert else None
+        return Statements(select(table).where(of.in_(bindparam("keys", expanding=True))), upsert, sql)
 
 
 def _physical(layout: Layout, number: int) -> Table:

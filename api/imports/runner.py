@@ -48,10 +48,6 @@ class Summary:
         return 1 if self.refused else 0
 
 
-def _silent(_phase: str, _done: int, _total: int | None) -> None:
-    """Progress that nobody watches."""
-
-
 def run_import(
     mapping: str | Path,
     files: Sequence[Path],
@@ -61,7 +57,7 @@ def run_import(
     actor: str,
     dry_run: bool = False,
     refused: Path | None = None,
-    progress: Progress = _silent,
+    progress: Progress = lambda _phase, _done, _total: None,
     limits: Limits | None = None,
     chunk: int = CHUNK,
 ) -> Summary:

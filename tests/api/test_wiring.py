@@ -11,7 +11,9 @@ from api.wiring import open_books, open_daybook
 
 
 def registered(http: TestClient) -> str:
-    return http.post("/v1/commands/register_customer", json={"kind": "person", "name": "Apu", "email": "apu@example.com"}).json()["stream_id"]
+    return http.post("/v1/commands/register_customer", json={"kind": "person", "name": "Apu", "email": "apu@example.com"}).json()[
+        "stream_id"
+    ]
 
 
 def test_everything_is_there_again_when_it_is_opened_again(data_folder: Path) -> None:

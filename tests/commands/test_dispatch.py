@@ -2,7 +2,9 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
@@ -190,3 +192,32 @@ def test_retiring_a_stage_moves_its_open_deals_with_it(desk: Desk) -> None:
     types = [stored.event.type for stored in desk.log.events[-3:]]
     assert types == ["opportunity.stage_changed", "opportunity.stage_changed", "pipeline.stage_retired"]
     assert desk.refuse(deal(5, stage="Lead")) == "stage.retired"
+
+
+def test_a_new_record_is_expected_at_version_0_whatever_its_id(desk: Desk) -> None:
+    new = order("open_opportunity", version=0, **deal(3).data)
+    desk.give(new)
+    assert desk.refuse(order("open_opportunity", version=0, **deal(3).data)) == "version.mismatch"
+    assert desk.refuse(order("win_opportunity", version=2, opportunity_id=ext(9))) == "version.mismatch"
+
+
+class BrokenLog(MemoryLog):
+    """Cannot answer what is linked."""
+
+    @contextmanager
+    def transaction(self) -> Generator[MemoryTransaction]:
+        with super().transaction() as tx:
+            yield BrokenTransaction(*(getattr(tx, each.name) for each in fields(tx)))
+
+
+class BrokenTransaction(MemoryTransaction):
+    def linked(self, kind: str, key: str) -> list[UUID]:
+        raise ZeroDivisionError(f"{kind} {key}")
+
+
+def test_a_fault_in_one_order_is_not_its_neighbours_business() -> None:
+    dispatcher = Dispatcher(BrokenLog(), base_currency="EUR")
+    orders = [PIPELINE, CUSTOMER, order("retire_stage", pipeline_id=ext("sales"), stage="Lead"), deal(1)]
+    outcomes = dispatcher.execute(orders)
+    assert refusal(outcomes[2]) == "command.failed"
+    assert [isinstance(outcome, Receipt) for outcome in outcomes] == [True, True, False, True]

@@ -14,6 +14,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Protocol
 
+from tests.faults.disk import enter
+
 ROOT: Final = Path(__file__).resolve().parents[2]
 PROGRAM: Final = (sys.executable, "-c", "from api.cli import main; main()")
 _FORKING: Final = multiprocessing.get_context("forkserver")
@@ -34,9 +36,9 @@ class Running(Protocol):
 class Forked:
     """A command in a process that had all code in memory when it began; used like a `subprocess.Popen`."""
 
-    def __init__(self, arguments: Sequence[str], output: Path, settings: Mapping[str, str]) -> None:
+    def __init__(self, arguments: Sequence[str], output: Path, settings: Mapping[str, str], inside: int | None) -> None:
         self.arguments = arguments
-        self._process = _FORKING.Process(target=_obey, args=(list(arguments), str(output), dict(settings)))
+        self._process = _FORKING.Process(target=_obey, args=(list(arguments), str(output), dict(settings), inside))
         self._process.start()
         assert self._process.pid is not None
         self.pid = self._process.pid
@@ -61,7 +63,7 @@ class Forked:
         return self._process.exitcode
 
 
-def _obey(arguments: list[str], output: str, settings: dict[str, str]) -> None:
+def _obey(arguments: list[str], output: str, settings: dict[str, str], inside: int | None) -> None:
     """Be the command: what `daybook` does with these arguments."""
     from api.cli import main  # noqa: PLC0415 - the test's own process has no need of it
 
@@ -75,6 +77,8 @@ def _obey(arguments: list[str], output: str, settings: dict[str, str]) -> None:
         os.dup2(source, target)
     sys.stdin, sys.stdout, sys.stderr = (os.fdopen(number, mode, closefd=False) for number, mode in ((0, "r"), (1, "w"), (2, "w")))
     sys.argv = ["daybook", *arguments]
+    if inside is not None:
+        enter(inside)
     try:
         main()
     finally:
@@ -82,9 +86,12 @@ def _obey(arguments: list[str], output: str, settings: dict[str, str]) -> None:
         sys.stderr.flush()
 
 
-def start(data: Path, *arguments: str, output: Path, settings: Mapping[str, str] | None = None) -> Forked:
-    """A `daybook` command on a data folder, started; what it writes is added to `output`."""
-    return Forked(["--data", str(data), "--json", *arguments], output, settings or {})
+def start(data: Path, *arguments: str, output: Path, settings: Mapping[str, str] | None = None, inside: int | None = None) -> Forked:
+    """A `daybook` command on a data folder, started; what it writes is added to `output`.
+
+    `inside` is a process whose file systems it sees, in a namespace of its own.
+    """
+    return Forked(["--data", str(data), "--json", *arguments], output, settings or {}, inside)
 
 
 def run(data: Path, *arguments: str, timeout: float = 120.0, succeeds: bool = True) -> Any:

@@ -1,5 +1,6 @@
 """A small disk of a test's own, which can be filled: a file system in a mount namespace that only its keeper is in."""
 
+import ctypes
 import os
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -20,8 +21,13 @@ class Disk:
 
     place: Path
     seen: Path
-    enter: Sequence[str]
-    """What to put before a command so that it has the disk; it runs in the repository's root."""
+    keeper: int
+    """The process that keeps it there."""
+
+    @property
+    def enter(self) -> Sequence[str]:
+        """What to put before a command so that it has the disk; it runs in the repository's root."""
+        return ("nsenter", "--mount", "--user", "--preserve-credentials", f"--wd={ROOT}", "--target", str(self.keeper))
 
 
 @contextmanager
@@ -38,12 +44,22 @@ def small_disk(place: Path, megabytes: int) -> Iterator[Disk]:
     try:
         if keeper.stdout.readline() != b"mounted\n":
             raise NoDisk
-        enter = ("nsenter", "--mount", "--user", "--preserve-credentials", f"--wd={ROOT}", "--target", str(keeper.pid))
-        yield Disk(place, Path(f"/proc/{keeper.pid}/root") / place.relative_to("/"), enter)
+        yield Disk(place, Path(f"/proc/{keeper.pid}/root") / place.relative_to("/"), keeper.pid)
     finally:
         keeper.kill()
         keeper.wait()
         keeper.stdout.close()
+
+
+def enter(keeper: int) -> None:
+    """Let this process, which must have one thread only, have the disk."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    namespaces = [os.open(f"/proc/{keeper}/ns/{name}", os.O_RDONLY | os.O_CLOEXEC) for name in ("user", "mnt")]
+    for namespace in namespaces:
+        if libc.setns(namespace, 0):
+            raise OSError(ctypes.get_errno(), "the namespace cannot be entered")
+        os.close(namespace)
+    os.chdir(ROOT)
 
 
 def fill(file: Path, *, leaving: int = 0) -> None:

@@ -42,6 +42,8 @@ class Server:
     prefix: Sequence[str] = ()
     urls: Mapping[str, str] = field(default_factory=dict[str, str])
     """Settings such as `log_url`, where not everything lies in the data folder."""
+    inside: int | None = None
+    """A process whose file systems it sees."""
     said: Path = Path()
     """What all its processes write to standard output and standard error; beside the data unless given."""
     process: Running | None = None
@@ -55,7 +57,7 @@ class Server:
         assert self.process is None
         arguments = ("serve", "--port", str(self.port))
         if not self.prefix:
-            self.process = start(self.data, *arguments, output=self.said, settings=self.urls)
+            self.process = start(self.data, *arguments, output=self.said, settings=self.urls, inside=self.inside)
             return
         with self.said.open("ab") as said:
             command = [*self.prefix, *PROGRAM, "--data", str(self.data), "--json", *arguments]

@@ -87,7 +87,7 @@ def test_when_files_may_not_grow_nothing_false_is_acknowledged_and_later_all_goe
 @pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_a_rebuild_or_a_start_that_finds_no_room_says_so_and_what_serves_goes_on_later(tmp_path: Path, disk: Disk) -> None:
-    server = Server(disk.place / "data", prefix=disk.enter, said=tmp_path / "said.txt")
+    server = Server(disk.place / "data", inside=disk.keeper, said=tmp_path / "said.txt")
     stories = write_stories(tmp_path / "stories.ndjson", 300, name="stories").read_bytes()
     try:
         server.started()
@@ -119,7 +119,7 @@ def ingestible(lines: bytes) -> bytes:
 @pytest.mark.alone
 @pytest.mark.timeout(600)
 def test_when_the_disk_is_full_nothing_false_is_acknowledged_and_later_all_goes_on(tmp_path: Path, disk: Disk) -> None:
-    server = Server(disk.place / "data", prefix=disk.enter, said=tmp_path / "said.txt")
+    server = Server(disk.place / "data", inside=disk.keeper, said=tmp_path / "said.txt")
     crowd = Crowd(server.port, 8, seed=6)
     try:
         server.started()
@@ -143,18 +143,19 @@ def test_when_the_disk_is_full_nothing_false_is_acknowledged_and_later_all_goes_
 
 @pytest.mark.alone
 def test_a_bulk_request_that_cannot_be_done_to_its_end_says_what_was_done(tmp_path: Path, disk: Disk) -> None:
-    line = json.dumps({"command": "register_customer", "data": {"name": "A company of some length " * 7, "tags": ["x" * 50] * 20}})
-    server = Server(disk.place / "data", prefix=disk.enter, said=tmp_path / "said.txt")
+    tags = [f"{number} {'x' * 40}" for number in range(20)]
+    line = json.dumps({"command": "register_customer", "data": {"name": "A company of some length " * 7, "tags": tags}})
+    server = Server(disk.place / "data", inside=disk.keeper, said=tmp_path / "said.txt")
     try:
         server.started()
         fill(disk.seen / "filler", leaving=8_000_000)
-        status, body = server.ask("POST", "/v1/commands", (line + "\n").encode() * 4_000, NDJSON)
+        status, body = server.ask("POST", "/v1/commands", (line + "\n").encode() * 5_000, NDJSON)
         assert status == 200, body
         results = [json.loads(each) for each in body.splitlines()]
-        assert len(results) == 4_000
+        assert len(results) == 5_000
         done = [result for result in results if result["status"] == 200]
         refused = results[len(done) :]
-        assert 0 < len(done) < 4_000
+        assert 0 < len(done) < 5_000
         assert {result["status"] for result in refused} == {503}
         assert {result["problem"]["code"] for result in refused} <= {"log.full", "keys.unavailable"}
         assert (

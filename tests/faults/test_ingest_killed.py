@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 
 from tests.faults import history, readmodels
-from tests.faults.commands import start
+from tests.faults.commands import Forked, start
 from tests.faults.files import write_stories
 
 MOST_KILLS = 4
 
 
-def ingest(data: Path, file: Path) -> "subprocess.Popen[bytes]":
+def ingest(data: Path, file: Path) -> Forked:
     return start(data, "ingest", str(file), output=data.with_name(data.name + ".ingest.txt"))
 
 

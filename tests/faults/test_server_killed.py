@@ -89,14 +89,11 @@ def test_nor_is_any_where_the_log_the_keys_and_the_lookups_lie_in_postgresql(
 @pytest.mark.timeout(600)
 def test_a_first_start_that_is_killed_can_be_begun_again(tmp_path: Path, soak: bool) -> None:  # noqa: FBT001
     moments = random.Random(12)
-    began = time.monotonic()
-    assert Server(tmp_path / "clean").started().stop() == 0
-    takes = time.monotonic() - began
-    for round_ in range(100 if soak else 3):
+    for round_ in range(40 if soak else 1):
         server = Server(tmp_path / str(round_))
         try:
             server.start()
-            time.sleep(moments.uniform(0.0, takes))
+            time.sleep(moments.uniform(0.0, 1.0))
             server.kill()
             server.started()
             body = b'{"name": "Somebody", "kind": "person"}'

@@ -102,12 +102,12 @@ def test_server_ingest_and_import_share_a_folder_though_one_or_another_is_killed
     finally:
         server.kill()
     assert codes == {"ingest": 1, "import": 0}, [command.output.read_text() for command in commands.values()]
-    for name, folder in clean.items():
+    for folder in clean.values():
         folder.parent.mkdir()
-        again = Command(folder, "ingest", str(stories)) if name == "ingest" else importing(folder, sales)
-        assert again.finish(300) == codes[name]
-        source = "cli" if name == "ingest" else "import"
-        assert came_by(data_folder, source) == came_by(folder, source) != Counter()
+    alone = {"ingest": Command(clean["ingest"], "ingest", str(stories)), "import": importing(clean["import"], sales)}
+    assert {name: command.finish(300) for name, command in alone.items()} == codes
+    for name, source in (("ingest", "cli"), ("import", "import")):
+        assert came_by(data_folder, source) == came_by(clean[name], source) != Counter()
     others = {command_id for folder in clean.values() for command_id, _ in came_by(folder, "")}
     findings = history.examine(data_folder, ledger, others=others)
     assert not str(findings)

@@ -22,6 +22,7 @@ from readmodels.facts import FactStore
 from readmodels.lookups import LookupStore
 from replay.rebuild import verify
 from tests.api.imports.importing import Books, History
+from tests.projections.tables import cells, engines
 
 LIVE = 5_000
 
@@ -144,3 +145,14 @@ def test_folding_again_in_bulk_gives_the_same_rows_as_live(figures: Figures) -> 
     compared = verify(figures.books.log, figures.engines)
     assert {each.fold: each.rows_apart for each in compared if each.rows_apart} == {}
     assert len(compared) >= len(FOLDS)
+
+
+def test_postgresql_lookups_have_the_same_rows(figures: Figures, postgres_url: str) -> None:
+    log = figures.books.log
+    with engines(log, lookups_url=postgres_url) as made:
+        there = made[0]
+        start(log, [there])
+        here = figures.engines[0]
+        assert there.position == here.position == log.head()
+        for fold in here.plans:
+            assert cells(there, fold) == cells(here, fold)
