@@ -8,6 +8,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from api import openapi, pages, problems, reading
+from api.auditing import audit_routes
 from api.body_limit import BodyLimit
 from api.bulk_door import BulkDoor, Limits
 from api.command_door import CommandDoor
@@ -47,7 +48,12 @@ def create_app(daybook: Daybook) -> FastAPI:
         Route("/v1/commands/{name}", door, methods=["POST"]),
         Route("/v1/commands", bulk, methods=["POST"]),
     ]
-    for routes in (health_routes(daybook), feed_routes(daybook.books), sql_routes(daybook)):
+    for routes in (
+        health_routes(daybook),
+        feed_routes(daybook.books),
+        sql_routes(daybook),
+        audit_routes(daybook.auditor, daybook.books.vault.decrypt_all),
+    ):
         app.include_router(routes)
     app.state.direct = {("POST", "/v1/commands/"): ("name", door), **reading.install(app, daybook)}
     pages.install(app)

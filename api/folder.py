@@ -49,6 +49,16 @@ class Folder:
         return self.path / "facts.duckdb"
 
     @property
+    def audit(self) -> Path:
+        """The hashes of the log's Merkle tree."""
+        return self.path / "audit.db"
+
+    @property
+    def audit_key(self) -> Path:
+        """The key that signs checkpoints."""
+        return self.path / "audit.key"
+
+    @property
     def server(self) -> Path:
         """Who serves: process id and address."""
         return self.path / "server.json"

@@ -119,7 +119,7 @@ def health_routes(daybook: Daybook) -> APIRouter:
 
 def health_of(daybook: Daybook) -> dict[str, Any]:
     """Whether all is well, and what is not."""
-    troubles = daybook.tables.troubles()
+    troubles = [*daybook.tables.troubles(), *([daybook.auditor.trouble] if daybook.auditor.trouble else [])]
     return {
         "status": "trouble" if troubles else "ok",
         "head": daybook.books.log.head(),

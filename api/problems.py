@@ -17,6 +17,7 @@ from commands.errors import CommandFailed, CommandIdReused, InvalidCommand, NotA
 from domain.errors import CorruptHistory, DaybookError, NotFound, RuleViolation
 from projections.build import BuildFailed
 from readmodels.facts import FactsInUse, QueryRefused
+from replay.audit.errors import KeyUnusable, NoteMalformed
 
 PROBLEM: Final = "application/problem+json"
 TYPE: Final = "urn:daybook:problem:"
@@ -60,6 +61,7 @@ STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
     QueryRefused: HTTPStatus.BAD_REQUEST,
     NotFound: HTTPStatus.NOT_FOUND,
     UnknownCommand: HTTPStatus.NOT_FOUND,
+    NoteMalformed: HTTPStatus.BAD_REQUEST,
     RuleViolation: HTTPStatus.CONFLICT,
     CommandIdReused: HTTPStatus.CONFLICT,
     NotApplied: HTTPStatus.CONFLICT,
@@ -79,6 +81,7 @@ STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
     BuildFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     ForeignLog: HTTPStatus.INTERNAL_SERVER_ERROR,
     UnknownEventType: HTTPStatus.INTERNAL_SERVER_ERROR,
+    KeyUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
     WrongMasterKey: HTTPStatus.INTERNAL_SERVER_ERROR,
     CorruptHistory: HTTPStatus.INTERNAL_SERVER_ERROR,
     InvalidSettings: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     master_key: SecretStr | None = Field(
         None, description="the key that wraps people's keys, 64 hexadecimal digits; without it `master.key` in the data folder"
     )
+    audit_key: SecretStr | None = Field(
+        None, description="the key that signs the audit's checkpoints, as `audit.key` in the data folder holds it; without it that file"
+    )
     host: str = Field("127.0.0.1", description="the address to serve on; loopback only, until access control exists")
     port: int = Field(8400, ge=0, le=65535, description="the port to serve on; 0 takes a free one")
     base_currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
@@ -60,9 +63,9 @@ class Settings(BaseSettings):
 
     def shown(self) -> dict[str, Any]:
         """The settings as they may be printed: addresses without passwords, keys not at all."""
-        shown = self.model_dump(mode="json", exclude={"master_key"})
+        shown = self.model_dump(mode="json", exclude={"master_key", "audit_key"})
         shown |= {name: _without_password(getattr(self, name)) for name in ("log_url", "lookups_url", "keys_url")}
-        return {**shown, "master_key": "set" if self.master_key else None}
+        return {**shown, **{name: "set" if getattr(self, name) else None for name in ("master_key", "audit_key")}}
 
 
 def load_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:

@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from api.auditing import open_auditor
 from api.folder import Folder, settle
 from api.problems import NotYet, Unavailable
 from api.settings import Settings
@@ -22,6 +23,7 @@ from commands.log import EventLog
 from commands.order import Order, Outcome
 from projections.build import Progress
 from projections.fold import Home
+from replay.audit.auditor import Auditor
 
 HOMES: Final = (Home.LOOKUPS, Home.FACTS)
 
@@ -45,6 +47,7 @@ class Daybook:
     books: Books
     group: GroupCommit
     tables: Tables
+    auditor: Auditor
 
     def submit(self, orders: Sequence[Order], *, atomic: bool = False) -> Awaitable[list[Outcome]]:
         """Hand orders to the dispatcher from an event loop. Raises Unavailable while closing."""
@@ -95,9 +98,10 @@ def open_daybook(settings: Settings, *, follow: bool = False, progress: Progress
     with open_books(settings) as books, ExitStack() as closing:
         url = settings.lookups_url.get_secret_value() if settings.lookups_url else None
         tables = closing.enter_context(open_tables(books.log, url or folder.lookups, folder.facts, follow=follow, progress=progress))
+        auditor = closing.enter_context(open_auditor(settings, books.log, follow=follow))
         group = GroupCommit(books.dispatcher)
         closing.callback(group.close)
-        yield Daybook(settings, books, group, tables)
+        yield Daybook(settings, books, group, tables, auditor)
 
 
 def _place(url: SecretStr | None, file: Path) -> str | Path:

@@ -1,4 +1,4 @@
-"""`python -m bench [http] [bulk] [rebuild]`: measure, and print each figure beside its baseline of the same run."""
+"""`python -m bench [http] [bulk] [rebuild] [audit]`: measure, and print each figure beside its baseline of the same run."""
 
 import sys
 import tempfile
@@ -7,10 +7,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import bulk, http, rebuild
+from bench import audit, bulk, http, rebuild
 from bench.figures import Figure, show
 
-MEASUREMENTS: Mapping[str, Callable[[Path], list[Figure]]] = {"http": http.measure, "bulk": bulk.measure, "rebuild": rebuild.measure}
+MEASUREMENTS: Mapping[str, Callable[[Path], list[Figure]]] = {
+    "http": http.measure,
+    "bulk": bulk.measure,
+    "rebuild": rebuild.measure,
+    "audit": audit.measure,
+}
 
 
 def main(names: list[str]) -> None:

@@ -6,9 +6,7 @@ import os
 import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from tempfile import mkstemp
 from threading import RLock
 from typing import Final, Protocol
 from uuid import UUID
@@ -17,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bus.cipher import NONCE_BYTES, parse, unseal
+from bus.secret_file import write_once
 from domain.errors import DaybookError
 
 KEY_BYTES: Final = 32
@@ -61,27 +60,8 @@ class KeyStore(Protocol):
 def master_key(path: Path) -> bytes:
     """The key in the file at `path`; made with fresh randomness, readable by its owner only, when there is no such file."""
     if not path.exists():
-        _make_master_key(path)
+        write_once(path, os.urandom(KEY_BYTES).hex() + "\n")
     return master_key_of(path.read_text())
-
-
-def _make_master_key(path: Path) -> None:
-    """Appears whole under its name or not at all, however many make it at once; the first one counts."""
-    descriptor, draft = mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(os.urandom(KEY_BYTES).hex() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        with suppress(FileExistsError):
-            os.link(draft, path)
-    finally:
-        Path(draft).unlink()
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def master_key_of(text: str) -> bytes:

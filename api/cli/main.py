@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from api.cli import asking, asking_sql, demonstrating, doctor, importing, ingesting, querying, rebuilding, serving
+from api.cli import asking, asking_sql, auditing, demonstrating, doctor, importing, ingesting, querying, rebuilding, serving
 from api.cli.session import Session, failures_told
 from api.settings import load_settings
 
@@ -43,6 +43,7 @@ program.command("rebuild")(rebuilding.rebuild)
 program.command("rollback")(rebuilding.rollback)
 program.command("doctor")(doctor.command)
 program.add_typer(asking.program, name="command")
+program.add_typer(auditing.program, name="audit")
 
 
 def hoisted(arguments: Sequence[str]) -> list[str]:
