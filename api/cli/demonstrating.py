@@ -1,7 +1,9 @@
 """`daybook demo`: two years of a made-up company in a folder of its own, served, with five things to try."""
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
+from shutil import which
 from typing import Annotated, Final
 
 import orjson
@@ -81,4 +83,10 @@ def _tell(session: Session, summary: Summary, things: tuple[Thing, ...], url: st
 
 
 def _with_folder(command: str, session: Session) -> str:
-    return command.replace("daybook ", f"daybook --data {session.settings.data} ", 1)
+    return command.replace("daybook ", f"{_program()} --data {session.settings.data} ", 1)
+
+
+def _program() -> str:
+    """How this program is called from here: by its name where that is found, else by the path it was called by."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "daybook" and which("daybook") is None else "daybook"
