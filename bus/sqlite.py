@@ -8,7 +8,7 @@ from threading import Lock
 from typing import Any, Final
 from uuid import UUID
 
-from eventsourcing.persistence import Notification, OperationalError, StoredEvent
+from eventsourcing.persistence import ConnectionPoolClosedError, Notification, OperationalError, StoredEvent
 from eventsourcing.sqlite import (
     SQLiteApplicationRecorder,
     SQLiteConnection,
@@ -71,7 +71,29 @@ class Connection(SQLiteConnection):
 
 
 class Pool(SQLiteConnectionPool):
-    """Makes connections whose commits are on the disk before they return."""
+    """Makes connections whose commits are on the disk before they return, and closes none while a thread uses it."""
+
+    _closing = False
+
+    def _get_connection(self, timeout: float = 0.0) -> SQLiteConnection:
+        with self._put_condition:
+            if self._closing:
+                raise ConnectionPoolClosedError("the log is closing")
+            return super()._get_connection(timeout)
+
+    def close(self) -> None:
+        """Wait until no connection is in use, give out none meanwhile, and close them all.
+
+        SQLite's connections can't be closed under a running statement: that ends the process.
+
+        Raises:
+            OperationalError: one is still in use after half a minute. The pool stays closing; try again.
+        """
+        self._closing = True
+        with self._put_condition:
+            if not self._put_condition.wait_for(lambda: not self._in_use, _READ_SECONDS):
+                raise OperationalError("the log can't be closed: a connection has been in use for too long")
+            super().close()
 
     def _create_connection(self) -> SQLiteConnection:
         with super()._create_connection().cursor() as cursor:
