@@ -1,7 +1,7 @@
 """The log: the events of all records in one order, in a SQLite file or in PostgreSQL, with the feed that hands them out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Final, Protocol
@@ -27,6 +27,7 @@ class Recorder(Protocol):
 
     def head(self) -> int: ...
     def after(self, position: int, upto: int, limit: int) -> list[tuple[int, str, int, str, str]]: ...
+    def at(self, positions: Sequence[int]) -> list[tuple[int, str, int, str, str]]: ...
     def stream(self, stream_id: str) -> list[tuple[int, str, int, str, str]]: ...
 
 
@@ -69,6 +70,12 @@ class Log(ABC):
         with translated():
             rows = self._recorder.after(after, LAST, limit)
         return [self._codec.stored(*row) for row in rows]
+
+    def read_at(self, positions: Sequence[int]) -> list[StoredEvent]:
+        """The events at these positions, in the order in which they are named."""
+        with translated():
+            rows = {row[0]: row for row in self._recorder.at(positions)}
+        return [self._codec.stored(*rows[position]) for position in positions]
 
     def read_stream(self, stream_id: UUID) -> list[StoredEvent]:
         """A stream's events in order; none when there is no such stream."""

@@ -127,6 +127,10 @@ class Recorder(PostgresApplicationRecorder):
         """The rows of events after `position` up to `upto`, at most `limit`."""
         return self._select(SELECT + SQL(" WHERE position > %s AND position <= %s ORDER BY position LIMIT %s"), (position, upto, limit))
 
+    def at(self, positions: Sequence[int]) -> list[tuple[int, str, int, str, str]]:
+        """The rows of events at these positions, in no order."""
+        return self._select(SELECT + SQL(" WHERE position = ANY(%s)"), (list(positions),))
+
     def stream(self, stream_id: str) -> list[tuple[int, str, int, str, str]]:
         """The rows of a stream's events in their order."""
         return self._select(SELECT + SQL(" WHERE originator_id = %s::uuid ORDER BY originator_version"), (stream_id,))

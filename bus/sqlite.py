@@ -191,6 +191,10 @@ class Recorder(SQLiteApplicationRecorder):
         """The rows of events after `position` up to `upto`, at most `limit`."""
         return self._select(f"{_SELECT} WHERE position > ? AND position <= ? ORDER BY position LIMIT ?", (position, upto, limit))
 
+    def at(self, positions: Sequence[int]) -> list[tuple[int, str, int, str, str]]:
+        """The rows of events at these positions, in no order."""
+        return self._select(f"{_SELECT} WHERE position IN {MEMBERS}", (many(positions),))
+
     def stream(self, stream_id: str) -> list[tuple[int, str, int, str, str]]:
         """The rows of a stream's events in their order."""
         return self._select(f"{_SELECT} WHERE originator_id = ? ORDER BY originator_version", (stream_id,))

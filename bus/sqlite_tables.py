@@ -53,7 +53,7 @@ def head_of(cursor: sqlite3.Cursor) -> int:
     return row[0] if row else 0
 
 
-def many(values: Sequence[str]) -> str:
+def many(values: Sequence[str | int]) -> str:
     """Values for `MEMBERS`."""
     return orjson.dumps(values).decode()
 

@@ -80,7 +80,7 @@ class Bulk:
         """
         made: list[str] = []
         try:
-            for event_type, table in _by_type(events):
+            for event_type, table in by_type(events):
                 if event_type in self._used:
                     self._type(event_type, table)
                     made.append(event_type)
@@ -100,7 +100,7 @@ class Bulk:
             self._connection.unregister("incoming_events")
 
 
-def _by_type(events: pa.Table) -> Iterator[tuple[str, pa.Table]]:
+def by_type(events: pa.Table) -> Iterator[tuple[str, pa.Table]]:
     """The events of each type, cut into pieces that several threads can take."""
     compute: Any = pc  # its functions are made while it is imported
     types: Any = compute.dictionary_encode(events.column("type")).combine_chunks()

@@ -1,19 +1,16 @@
 """The Python evaluator: events to rows, for live micro-batches."""
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import cache
 from operator import attrgetter, itemgetter
 from typing import Any
 
-import orjson
-
 from domain.envelope import StoredEvent
 from domain.event import Event
 from projections.plan import Cells, Key, Lane, Part, Plan, Route, Rows
 from projections.rules import Order, Rule
-from projections.values import Condition, Const, Data, Envelope, Field, Value, kind_of
+from projections.values import Condition, Const, Envelope, Field, Value, kind_of
 from readmodels.layout import Kind
 
 Getter = Callable[[StoredEvent], Any]
@@ -23,8 +20,6 @@ Apply = Callable[[StoredEvent, Rows], None]
 PLACES = 4
 TEN_THOUSANDTHS = Decimal("0.0001")
 LIMIT = 10**18
-_ESCAPE = re.compile(r"\\\\|(\\u00[0-9a-f]{2})")
-"""A backslash that stands for itself, or a control character by its number."""
 
 
 class Poison(Exception):
@@ -227,14 +222,6 @@ def _getter(value: Value, event: type[Event]) -> Getter:
             return attrgetter(name)
         case Const(constant):
             return lambda _event: constant
-        case Data():
-            return lambda event: data_text(event.data)
-
-
-def data_text(data: Mapping[str, Any]) -> str:
-    """An event's data as JSON text, letter for letter as DuckDB writes it: rare control characters in capital hexadecimal."""
-    text = orjson.dumps(data).decode()
-    return _ESCAPE.sub(lambda found: found[0].upper().replace("U", "u") if found[1] else found[0], text) if "\\u00" in text else text
 
 
 def _field_getter(name: str, convert: Callable[[Any], Any] | None) -> Getter:

@@ -19,6 +19,10 @@ class Feed(Protocol):
         """Up to `limit` events after position `after`."""
         ...
 
+    def read_at(self, positions: Sequence[int]) -> Sequence[StoredEvent]:
+        """The events at these positions, in the order in which they are named."""
+        ...
+
     def wait(self, after: int, timeout: float) -> bool:
         """Wait until there are events after `after`, at most `timeout` seconds; whether there are."""
         ...

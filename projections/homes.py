@@ -25,7 +25,6 @@ ARROW: Final[Mapping[Kind, pa.DataType]] = {
     Kind.INSTANT: pa.string(),
     Kind.DATE: pa.string(),
     Kind.TEXTS: pa.list_(pa.string()),
-    Kind.JSON: pa.string(),
 }
 """Canonical cells in Arrow."""
 

@@ -11,12 +11,11 @@ from domain.event import Event
 from projections.plan import Lane, Part, Plan, Route
 from projections.rules import MARKED, Order, Rule
 from projections.shapes import ENVELOPE, shape
-from projections.values import Condition, Const, Data, Envelope, Field, Value, kind_of
+from projections.values import Condition, Const, Envelope, Field, Value, kind_of
 from readmodels.facts import NATIVE
 from readmodels.layout import Kind, Layout
 
 CANONICAL_TIME: Final = "'%Y-%m-%dT%H:%M:%S.%fZ'"
-DATA_TEXT: Final = "state->'$.data'"
 
 
 def quoted(name: str) -> str:
@@ -51,10 +50,7 @@ def typed(event: type[Event], used: Iterable[Value], source: str) -> str:
     columns = ["position", "stream_id::UUID AS e_stream_id", "version::BIGINT AS e_version"]
     columns += [f"j.{quoted(name)} AS {quoted('e_' + name)}" for name in outer]
     columns += [f"j.data.{quoted(name)} AS {quoted('d_' + name)}" for name in fields]
-    if Data() in values:
-        columns.append("data_text")
     parsed = [f"json_transform_strict(state, '{{{','.join(shapes)}}}') AS j"] if shapes else []
-    parsed += [f"{DATA_TEXT} AS data_text"] if Data() in values else []
     inner = ", ".join(["position", "stream_id", "version", *parsed])
     return f"SELECT {', '.join(columns)} FROM (SELECT {inner} FROM {source})"
 
@@ -173,8 +169,6 @@ def _value(value: Value, event: type[Event]) -> str:
             return quoted("e_" + name)
         case Const(constant):
             return "NULL" if constant is None else f"{_literal(constant)}::{NATIVE[kind_of(value, event) or Kind.TEXT]}"
-        case Data():
-            return "data_text"
 
 
 def combined(plan: Plan, lanes: Sequence[Lane], relation: str) -> str:

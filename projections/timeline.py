@@ -10,7 +10,6 @@ from projections.shapes import shape
 from projections.values import (
     ACTOR,
     COMMAND_ID,
-    DATA,
     EVENT_ID,
     IRREGULAR,
     OCCURRED_AT,
@@ -39,10 +38,9 @@ TIMELINE: Final = Fold(
         "source": first(SOURCE, *OF_A_CUSTOMER),
         "command_id": first(COMMAND_ID, *OF_A_CUSTOMER),
         "irregular": first(IRREGULAR, *OF_A_CUSTOMER),
-        "data": first(DATA, *OF_A_CUSTOMER),
     },
 )
-"""Both clocks, who, by which door, and the event's data (personal fields as ciphertext). A contact's move from one customer
-to another is in both timelines: ask for `customer_id` or `previous_customer_id`."""
+"""Both clocks, who, and by which door; what the event says is in the log, under its position. A contact's move from one
+customer to another is in both timelines: ask for `customer_id` or `previous_customer_id`."""
 
 FOLDS: Final = (TIMELINE,)

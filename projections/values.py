@@ -32,12 +32,7 @@ class Const:
     value: str | int | bool | None
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
-    """All of the event's data, as JSON text."""
-
-
-Value = Field | Envelope | Const | Data
+Value = Field | Envelope | Const
 
 POSITION: Final = Envelope("position")
 EVENT_ID: Final = Envelope("id")
@@ -49,7 +44,6 @@ ACTOR: Final = Envelope("actor")
 SOURCE: Final = Envelope("source")
 COMMAND_ID: Final = Envelope("command_id")
 IRREGULAR: Final = Envelope("irregular")
-DATA: Final = Data()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +78,6 @@ def kind_of(value: Value, event: type[Event]) -> Kind | None:
             return ENVELOPE[name]
         case Const(constant):
             return None if constant is None else CONSTANTS[type(constant)]
-        case Data():
-            return Kind.JSON
 
 
 def personal(value: Value, event: type[Event]) -> bool:

@@ -108,7 +108,6 @@ STORED: Final[dict[Kind, Callable[[], TypeEngine[Any]]]] = {
     Kind.INSTANT: Instant,
     Kind.DATE: Day,
     Kind.TEXTS: Texts,
-    Kind.JSON: Text,
 }
 """What tables hold: canonical cells go in and come out."""
 

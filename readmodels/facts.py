@@ -24,7 +24,6 @@ NATIVE: Final[Mapping[Kind, str]] = {
     Kind.INSTANT: "TIMESTAMP",
     Kind.DATE: "DATE",
     Kind.TEXTS: "VARCHAR[]",
-    Kind.JSON: "VARCHAR",
 }
 """How DuckDB has the kinds of cells; instants are in UTC."""
 

@@ -23,8 +23,6 @@ class Kind(StrEnum):
     DATE = "date"
     TEXTS = "texts"
     """A tuple of texts."""
-    JSON = "json"
-    """JSON as text."""
 
 
 @dataclass(frozen=True, slots=True)

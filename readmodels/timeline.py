@@ -1,14 +1,11 @@
 """A customer's timeline: every event that has to do with it, in the order of happening or of learning, as sentences and as data."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
-from uuid import UUID
 
-import orjson
-
+from domain.envelope import StoredEvent
 from domain.errors import NotFound
 from readmodels.asking import Facts, Row
 from readmodels.opening import Decrypt
@@ -57,7 +54,7 @@ class Wording:
 
 
 _TIMELINE: Final = """
-SELECT position, event_id, customer_id, type, stream_id, occurred_at, recorded_at, actor, source, command_id, irregular, data
+SELECT position, strftime(occurred_at, '%Y-%m-%dT%H:%M:%S.%fZ') AS occurred_at
 FROM timeline
 WHERE (customer_id = $customer::UUID OR previous_customer_id = $customer::UUID)
   AND (len($kinds) = 0 OR list_contains($kinds, type) OR list_contains($kinds, split_part(type, '.', 1)))
@@ -67,7 +64,7 @@ ORDER BY {order} LIMIT $most
 
 
 def timeline(facts: Facts, question: Question, *, limit: int, after: Sequence[Any] | None = None) -> list[Row]:
-    """At most `limit` events beyond the place `after` (see `place`); data as it lies. Raises NotFound `customer.unknown`."""
+    """Where at most `limit` events beyond the place `after` (see `place`) stand: position and when it happened. Raises NotFound `customer.unknown`."""
     if not facts.rows("SELECT 1 FROM customers WHERE customer_id = $customer::UUID", {"customer": question.customer_id}):
         raise NotFound("customer.unknown", f"there is no customer {question.customer_id}")
     columns = ["occurred_at", "position"] if question.order.by_happening else ["position"]
@@ -76,10 +73,10 @@ def timeline(facts: Facts, question: Question, *, limit: int, after: Sequence[An
     beyond = ""
     if after is not None:
         marks = ["$at::TIMESTAMP", "$position"] if question.order.by_happening else ["$position"]
-        beyond = f"AND ({', '.join(columns)}) {sign} ({', '.join(marks)})"
+        beyond = f"AND ({', '.join(f'timeline.{column}' for column in columns)}) {sign} ({', '.join(marks)})"
         parameters |= dict(zip(["at", "position"] if question.order.by_happening else ["position"], after, strict=True))
-    order = ", ".join(f"{column} {direction}" for column in columns)
-    return [_plain(row) for row in facts.rows(_TIMELINE.format(beyond=beyond, order=order), parameters)]
+    order = ", ".join(f"timeline.{column} {direction}" for column in columns)
+    return facts.rows(_TIMELINE.format(beyond=beyond, order=order), parameters)
 
 
 def place(question: Question, row: Row) -> list[str | int]:
@@ -87,29 +84,32 @@ def place(question: Question, row: Row) -> list[str | int]:
     return [row["occurred_at"], row["position"]] if question.order.by_happening else [row["position"]]
 
 
-def _plain(row: Row) -> Row:
-    row["data"] = orjson.loads(row["data"])
-    for name, value in row.items():
-        if isinstance(value, UUID):
-            row[name] = str(value)
-        elif isinstance(value, datetime):
-            row[name] = value.isoformat(timespec="microseconds") + "Z"
-    return row
-
-
-def told(rows: Sequence[Row], wording: Wording) -> list[Row]:
+def told(events: Sequence[StoredEvent], wording: Wording) -> list[Row]:
     """The events with readable fields and a sentence each; `erased` names fields whose person was forgotten."""
-    places = [(row, name) for row in rows for name in wording.personal_of(row["type"]) if row["data"].get(name) is not None]
-    texts = wording.decrypt([row["data"][name] for row, name in places])
-    erased: dict[int, list[str]] = {}
-    for (row, name), text in zip(places, texts, strict=True):
-        row["data"][name] = text
-        if text is None:
-            erased.setdefault(row["position"], []).append(name)
-    return [_told(row, erased.get(row["position"], []), wording.language) for row in rows]
+    places = [(event, name) for event in events for name in wording.personal_of(event.type) if event.data.get(name) is not None]
+    texts = wording.decrypt([event.data[name] for event, name in places])
+    readable: dict[int, dict[str, str | None]] = {}
+    for (event, name), text in zip(places, texts, strict=True):
+        readable.setdefault(event.position, {})[name] = text
+    return [_told(event, readable.get(event.position, {}), wording.language) for event in events]
 
 
-def _told(row: Row, erased: Sequence[str], language: Language) -> Row:
-    record = {"kind": row["type"].partition(".")[0], "id": row.pop("stream_id")}
-    says = sentence(row["type"], row["data"], language, erased=frozenset(erased))
-    return {**row, "record": record, "says": says, "erased": list(erased)}
+def _told(event: StoredEvent, readable: Mapping[str, str | None], language: Language) -> Row:
+    data = {**event.data, **readable}
+    erased = [name for name, text in readable.items() if text is None]
+    return {
+        "position": event.position,
+        "event_id": event.id,
+        "customer_id": event.data["customer_id"],
+        "type": event.type,
+        "occurred_at": event.occurred_at,
+        "recorded_at": event.recorded_at,
+        "actor": event.actor,
+        "source": event.source,
+        "command_id": event.command_id,
+        "irregular": event.irregular,
+        "data": data,
+        "record": {"kind": event.type.partition(".")[0], "id": event.stream_id},
+        "says": sentence(event.type, data, language, erased=frozenset(erased)),
+        "erased": erased,
+    }

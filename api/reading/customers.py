@@ -109,6 +109,7 @@ def customer_routes(reading: Reading) -> APIRouter:
             position = facts.position(*TIMELINE_FOLDS)
         wording = Wording(wanted.language, personal_of, reading.decrypt)
         page = reading.page(name, rows, wanted.limit, lambda row: place(question, row))
-        return answer({**page, "items": told(page["items"], wording)}, position)
+        events = reading.daybook.books.log.read_at([row["position"] for row in page["items"]])
+        return answer({**page, "items": told(events, wording)}, position)
 
     return router

@@ -22,7 +22,6 @@ CELLS: Final[Mapping[Kind, Any]] = {
     Kind.INSTANT: datetime,
     Kind.DATE: date,
     Kind.TEXTS: list[str],
-    Kind.JSON: str,
 }
 
 

@@ -89,6 +89,13 @@ def test_a_stream_is_read_in_its_order(log: Log) -> None:
     assert log.read_stream(uuid4()) == []
 
 
+def test_events_are_read_at_their_positions_in_the_order_asked(log: Log) -> None:
+    write(log, stream_of(5))
+    assert [event.position for event in log.read_at([4, 1, 4])] == [4, 1, 4]
+    assert log.read_at([2]) == log.read(1, 1)
+    assert log.read_at([]) == []
+
+
 def test_arrow_batches_hold_the_same_events(log: Log) -> None:
     write(log, *(stream_of(1) for _ in range(5000)), commit(contact(uuid7(), name="Ødegård 東京")))
     table = log.arrow(10, 5001).read_all()

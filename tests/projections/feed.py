@@ -40,6 +40,10 @@ class MemoryFeed:
         start = next((place for place, event in enumerate(self.events) if event.position > after), len(self.events)) if after else 0
         return self.events[start : start + limit]
 
+    def read_at(self, positions: Sequence[int]) -> list[StoredEvent]:
+        by_position = {event.position: event for event in self.events}
+        return [by_position[position] for position in positions]
+
     def wait(self, after: int, timeout: float) -> bool:
         with self._grown:
             return self._grown.wait_for(lambda: self.head() > after, timeout)

@@ -23,9 +23,8 @@ LAYOUT = Layout(
         Column("day", Kind.DATE),
         Column("fine", Kind.BOOLEAN),
         Column("tags", Kind.TEXTS),
-        Column("extra", Kind.JSON),
     ),
-    ("thing_id", "part", "name", "worth", "seen_at", "day", "fine", "tags", "extra"),
+    ("thing_id", "part", "name", "worth", "seen_at", "day", "fine", "tags"),
     (("name",), ("day", "worth")),
 )
 FULL = (
@@ -38,9 +37,8 @@ FULL = (
     "2026-02-28",
     True,
     ("é", 'a"b'),
-    "{}",
 )
-EMPTY = ("00000000-0000-0001-0000-000000000001", 2, None, None, 0, None, None, None, None, None)
+EMPTY = ("00000000-0000-0001-0000-000000000001", 2, None, None, 0, None, None, None, None)
 FIRST = Version("things", 1, State.BUILDING, "f", 0)
 
 
