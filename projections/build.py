@@ -1,7 +1,7 @@
 """Building: new versions of tables folded from the beginning, beside those that serve, then switched in."""
 
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 
 import duckdb
@@ -97,7 +97,10 @@ class Builder:
 
     def _fold(self, drafts: Sequence[Draft], upto: int, progress: Progress | None) -> None:
         folds = [Gathered(draft.plan, lanes_for(draft.plan, list(draft.engines)), _filler(draft)) for draft in drafts]
-        with _scratch(drafts) as scratch:
+        with ExitStack() as stack:
+            for engine in _by_engine(drafts):
+                stack.enter_context(engine.tables.filling(upto))
+            scratch = stack.enter_context(_scratch(drafts))
             try:
                 Gathering(scratch, folds).run(self._feed.arrow(0, upto), upto, lambda done: progress(done, upto) if progress else None)
             except SliceFailed as failure:

@@ -1,7 +1,7 @@
 """How rows that events made come into the tables of each home: combined with what is there already."""
 
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Final, Protocol, cast
 
 import duckdb
@@ -10,10 +10,12 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 
 from projections.evaluate import combine
 from projections.fold import Home
+from projections.loadable import loadable
 from projections.plan import Lane, Plan, Rows
 from projections.sql import canonical, combined, native, quoted
 from readmodels.facts import FactStore, FactWriter
 from readmodels.layout import Kind, Layout, Version
+from readmodels.loading import Loader, LoadFailed, rows_at_once
 from readmodels.lookups import LookupStore, LookupWriter
 
 ARROW: Final[Mapping[Kind, pa.DataType]] = {
@@ -28,8 +30,8 @@ ARROW: Final[Mapping[Kind, pa.DataType]] = {
 }
 """Canonical cells in Arrow."""
 
-LOAD_ROWS: Final = 20_000
-"""Rows that are loaded in one transaction, so that live writers get their turn."""
+ROWS_AT_ONCE: Final = 20_000
+"""Rows that are combined at once with those in a table: bounds the memory."""
 
 
 class Writer(Protocol):
@@ -73,8 +75,12 @@ class Tables(Protocol):
         """A DuckDB connection for temporary tables; the writer's own where this home's tables are to be put from it."""
         ...
 
+    def filling(self, events: int) -> AbstractContextManager[None]:
+        """New versions are filled within this context, by about so many events."""
+        ...
+
     def fill(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
-        """Load rows into a new version's empty table, in transactions of its own."""
+        """Load rows into a new version's empty table, in transactions of its own; by any thread."""
         ...
 
     def difference(self, layout: Layout, one: int, other: int) -> int:
@@ -86,12 +92,13 @@ class LookupTables:
     """The lookups."""
 
     home = Home.LOOKUPS
-    outages = (OperationalError, InterfaceError)
+    outages = (OperationalError, InterfaceError, LoadFailed)
 
     def __init__(self, store: LookupStore) -> None:
         self.store = store
         self.versions = store.versions
         self.writing = store.writing
+        self._loader: Loader | None = None
 
     def put(self, writer: LookupWriter, plan: Plan, number: int, rows: Rows) -> None:
         """Combine `rows` with those in the table."""
@@ -106,7 +113,7 @@ class LookupTables:
         """Combine the rows of a DuckDB relation with those in the table, some thousands at a time."""
         width = len(plan.layout.key)
         found = scratch.execute(canonical(plan.layout, relation))
-        while batch := found.fetchmany(LOAD_ROWS):
+        while batch := found.fetchmany(ROWS_AT_ONCE):
             rows = (_plain(row) for row in batch)
             self.put(writer, plan, number, {tuple(row[:width]): row[width:] for row in rows})
 
@@ -117,13 +124,24 @@ class LookupTables:
             connection.execute("SET TimeZone = 'UTC'")
             yield connection
 
+    @contextmanager
+    def filling(self, events: int) -> Generator[None]:
+        """Many rows are loaded by a process that starts and ends with the context."""
+        with self.store.loading(events) as loader:
+            self._loader = loader
+            try:
+                yield
+            finally:
+                self._loader = None
+
     def fill(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
         """Load rows in the order of their keys."""
-        order = ", ".join(quoted(name) for name in plan.layout.key)
-        found = scratch.execute(canonical(plan.layout, relation) + f" ORDER BY {order}")
-        while batch := found.fetchmany(LOAD_ROWS):
-            with self.store.writing() as writer:
-                writer.load(plan.layout, version.number, batch)
+        if self._loader is None:
+            raise RuntimeError("fill belongs within filling")
+        layout = plan.layout
+        order = ", ".join(quoted(name) for name in layout.key)
+        found = scratch.execute(loadable(layout, f"(SELECT * FROM {relation} ORDER BY {order})", self.store.dialect))
+        self._loader.load(layout, version.number, found.to_arrow_reader(rows_at_once(layout)))
 
     def difference(self, layout: Layout, one: int, other: int) -> int:
         """How many rows two versions do not have in common."""
@@ -178,6 +196,10 @@ class FactTables:
             yield connection
         finally:
             connection.close()
+
+    def filling(self, events: int) -> AbstractContextManager[None]:  # noqa: ARG002 - as the port has it
+        """Nothing needs to be made ready."""
+        return nullcontext()
 
     def fill(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
         """Load rows by one statement; `scratch` must be a connection of this store."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import orjson
+import pyarrow as pa
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -33,6 +34,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from readmodels.columns import SHOWN, STORED
 from readmodels.layout import Kind, Layout, Moved, State, Version
+from readmodels.loading import WORTH_A_PROCESS, Loader, PostgresLoader, sqlite_loader
 
 Row = tuple[Any, ...]
 
@@ -42,11 +44,29 @@ WRITER_LOCK = 0x6461_7962_6F6F_6B01
 """The advisory lock that makes writers of a PostgreSQL database take turns, as SQLite does by itself."""
 
 
+class SQLiteFile(NamedTuple):
+    """Where lookups lie without a server."""
+
+    path: Path
+    worth_a_process: int
+
+
+class PostgresSchema(NamedTuple):
+    """Where lookups lie in PostgreSQL."""
+
+    url: str
+    schema: str
+
+
+Place = SQLiteFile | PostgresSchema
+
+
 class LookupStore:
     """The lookup database. Writers take turns; readers see whole batches with the position that they belong to."""
 
-    def __init__(self, engine: Engine, layouts: Iterable[Layout]) -> None:
+    def __init__(self, engine: Engine, layouts: Iterable[Layout], place: Place) -> None:
         self.engine = engine
+        self._place = place
         self.layouts: Mapping[str, Layout] = {layout.name: layout for layout in layouts}
         self._metadata = MetaData()
         self._views = {name: _table(self._metadata, name, layout, shown=True) for name, layout in self.layouts.items()}
@@ -66,8 +86,8 @@ class LookupStore:
             self._folds.create(writer.connection, checkfirst=True)
 
     @classmethod
-    def sqlite(cls, path: Path, layouts: Iterable[Layout]) -> Self:
-        """Lookups in an SQLite file; made if it is not there."""
+    def sqlite(cls, path: Path, layouts: Iterable[Layout], *, worth_a_process: int = WORTH_A_PROCESS) -> Self:
+        """Lookups in an SQLite file; made if it is not there. From `worth_a_process` events on, another process loads new versions."""
         engine = create_engine(
             f"sqlite:///{path}",
             connect_args={"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False},
@@ -76,7 +96,7 @@ class LookupStore:
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-        return cls(engine, layouts)
+        return cls(engine, layouts, SQLiteFile(path, worth_a_process))
 
     @classmethod
     def postgres(cls, url: str, layouts: Iterable[Layout], *, schema: str = "lookups") -> Self:
@@ -90,11 +110,16 @@ class LookupStore:
         with engine.begin() as connection:
             connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
             connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
-        return cls(engine, layouts)
+        return cls(engine, layouts, PostgresSchema(url, schema))
 
     def close(self) -> None:
         """Let go of all connections."""
         self.engine.dispose()
+
+    @property
+    def dialect(self) -> str:
+        """Which database: `sqlite` or `postgresql`."""
+        return self.engine.dialect.name
 
     def table(self, name: str) -> Table:
         """The read model `name` for SQLAlchemy queries: its serving version, whichever that is. Raises KeyError."""
@@ -116,6 +141,17 @@ class LookupStore:
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
             yield LookupWriter(connection, self._folds, self._prepared)
+
+    @contextmanager
+    def loading(self, events: int) -> Generator[Loader]:
+        """Whoever loads new versions' tables within the context, with the rows that about so many events make."""
+        if isinstance(self._place, PostgresSchema):
+            yield PostgresLoader(self._place.url, self._place.schema)
+        elif events < self._place.worth_a_process:
+            yield Turns(self)
+        else:
+            with sqlite_loader(self._place.path, BUSY_SECONDS) as loader:
+                yield loader
 
     def versions(self) -> list[Version]:
         """Every version of every table."""
@@ -229,20 +265,24 @@ class LookupWriter:
             self.connection.exec_driver_sql(made.sql, _stored(layout, rows))
 
     def load(self, layout: Layout, number: int, rows: Sequence[Row]) -> None:
-        """Add rows that are new (all columns, canonical cells), fastest when sorted by key."""
-        rows = _stored(layout, rows)
+        """Add rows that are new (all columns, as SQLite stores them), fastest when sorted by key."""
         names = ", ".join(f'"{name}"' for name in layout.names)
-        raw = self.connection.connection.cursor()
-        try:
-            if self.connection.dialect.name == "postgresql":
-                with raw.copy(f'COPY "{layout.physical(number)}" ({names}) FROM STDIN') as copy:  # type: ignore[attr-defined]
-                    for row in rows:
-                        copy.write_row(row)
-            else:
-                marks = ", ".join("?" * len(layout.names))
-                raw.executemany(f'INSERT INTO "{layout.physical(number)}" ({names}) VALUES ({marks})', rows)
-        finally:
-            raw.close()
+        marks = ", ".join("?" * len(layout.names))
+        self.connection.exec_driver_sql(f'INSERT INTO "{layout.physical(number)}" ({names}) VALUES ({marks})', rows)
+
+
+class Turns:
+    """Loads SQLite tables in this process; right for rows that are not worth another one."""
+
+    def __init__(self, store: LookupStore) -> None:
+        self._store = store
+
+    def load(self, layout: Layout, number: int, rows: pa.RecordBatchReader) -> None:
+        """Add rows, a transaction for each batch."""
+        for batch in rows:
+            if batch.num_rows:
+                with self._store.writing() as writer:
+                    writer.load(layout, number, list(zip(*(column.to_pylist() for column in batch.columns), strict=True)))
 
 
 def _stored(layout: Layout, rows: Sequence[Row]) -> Sequence[Row]:

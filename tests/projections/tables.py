@@ -15,20 +15,30 @@ from projections.plan import plans
 from projections.versions import start
 from readmodels.facts import FactStore
 from readmodels.layout import State
+from readmodels.loading import WORTH_A_PROCESS
 from readmodels.lookups import LookupStore
 from tests.projections.feed import MemoryFeed
 
 
 @contextmanager
 def engines(
-    feed: Feed, folder: Path | None = None, *, folds: Sequence[Fold] = FOLDS, lookups_url: str | None = None, bulk_lag: int = BULK_LAG
+    feed: Feed,
+    folder: Path | None = None,
+    *,
+    folds: Sequence[Fold] = FOLDS,
+    lookups_url: str | None = None,
+    bulk_lag: int = BULK_LAG,
+    worth_a_process: int = WORTH_A_PROCESS,
 ) -> Iterator[list[Engine]]:
     """The engines of both homes; their files lie in `folder`, and opening them again finds what is there."""
     with TemporaryDirectory() as temporary:
         place = folder or Path(temporary)
         shapes = {home: [plan.layout_in(home) for plan in plans(folds, home)] for home in Home}
         path = place / "lookups.db"
-        lookups = LookupStore.postgres(lookups_url, shapes[Home.LOOKUPS]) if lookups_url else LookupStore.sqlite(path, shapes[Home.LOOKUPS])
+        if lookups_url:
+            lookups = LookupStore.postgres(lookups_url, shapes[Home.LOOKUPS])
+        else:
+            lookups = LookupStore.sqlite(path, shapes[Home.LOOKUPS], worth_a_process=worth_a_process)
         facts = FactStore(place / "facts.duckdb" if folder else None, shapes[Home.FACTS], threads=1)
         try:
             yield [Engine(tables, folds, feed, bulk_lag=bulk_lag) for tables in (LookupTables(lookups), FactTables(facts))]

@@ -66,13 +66,6 @@ def test_canonical_cells_come_out_as_they_went_in(store: LookupStore) -> None:
     assert sorted(stored(store), key=lambda row: str(row[1])) == [FULL, EMPTY]
 
 
-def test_bulk_loading_stores_the_same_as_writing(store: LookupStore) -> None:
-    with store.writing() as writer:
-        writer.load(LAYOUT, 1, [FULL, EMPTY])
-        writer.serve(LAYOUT, 1)
-    assert sorted(stored(store), key=lambda row: str(row[1])) == [FULL, EMPTY]
-
-
 def test_a_row_with_the_same_key_is_replaced(store: LookupStore) -> None:
     for name in ("a", "b"):
         with store.writing() as writer:

@@ -37,6 +37,16 @@ def test_a_rebuild_gives_the_same_rows_in_new_tables(both: list[Engine], feed: M
         assert {(version.number, version.state) for version in engine.tables.versions()} == {(1, State.KEPT), (2, State.SERVING)}
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_a_process_that_loads_gives_the_same_rows(seed: int) -> None:
+    feed = MemoryFeed(wild_history(seed, 1_000))
+    with engines(feed) as here, engines(feed, worth_a_process=0) as there:
+        start(feed, here)
+        start(feed, there)
+        assert contents(here[0]) == contents(there[0])
+        assert {each.rows_apart for each in verify(feed, there)} == {0}
+
+
 def test_only_the_named_folds_are_rebuilt(both: list[Engine], feed: MemoryFeed) -> None:
     assert [(each.fold, each.homes) for each in rebuild(feed, both, ["requests"])] == [("requests", (Home.FACTS, Home.LOOKUPS))]
     assert {version.fold for engine in both for version in engine.tables.versions() if version.number == 2} == {"requests"}
