@@ -20,7 +20,7 @@ from domain.opportunities.events import (
 )
 from projections.fold import BOTH, Fold, Home
 from projections.rules import Column, What, distinct, first, latest, latest_of, tally
-from projections.values import OCCURRED_AT, Condition, Const, when
+from projections.values import OCCURRED_AT, POSITION, RECORDED_AT, TYPE, Condition, Const, when
 
 MOVES: Final = (OpportunityStageChanged, OpportunityWon, OpportunityLost, OpportunityReopened)
 OPEN, WON, LOST = Const("open"), Const("won"), Const("lost")
@@ -153,4 +153,27 @@ STAGE_VISITS: Final = Fold(
 """Each stay of a deal in a stage; a won or lost deal stays in its last stage. `status` is what the stage means for the
 deal (open, won, lost), `to_…` and `left_…` say where it went and are empty while it stays. Owner and team are those at entry."""
 
-FOLDS: Final = (OPPORTUNITIES, OPPORTUNITY_LINES, OPPORTUNITY_CONTACTS, STAGE_VISITS)
+CHANGES: Final = (OpportunityOpened, *MOVES, OpportunityAmountChanged, OpportunityAssigned, OpportunityCloseDateMoved)
+
+OPPORTUNITY_CHANGES: Final = Fold(
+    "opportunity_changes",
+    homes=[Home.FACTS],
+    key={"position": POSITION},
+    columns={
+        "opportunity_id": latest("opportunity_id", *CHANGES),
+        "type": latest(TYPE, *CHANGES),
+        "occurred_at": latest(OCCURRED_AT, *CHANGES),
+        "recorded_at": latest(RECORDED_AT, *CHANGES),
+        "pipeline_id": latest("pipeline_id", OpportunityOpened),
+        "status": _state(OPEN, OPEN, WON, LOST, OPEN),
+        "stage": _state("stage", "to_stage", "to_stage", "to_stage", "to_stage"),
+        "base_amount": latest("base_amount", OpportunityOpened, OpportunityAmountChanged),
+        "owner_id": latest("owner_id", OpportunityOpened, OpportunityAssigned),
+        "team": latest("team", OpportunityOpened, OpportunityAssigned),
+        "expected_close_on": latest("expected_close_on", OpportunityOpened, OpportunityCloseDateMoved),
+    },
+)
+"""What each event says of a deal's place in the pipeline; columns that it does not speak of are empty. At any moment, a deal has in
+each column what the event with the greatest position among those until then says: the same as `opportunities` as of that moment."""
+
+FOLDS: Final = (OPPORTUNITIES, OPPORTUNITY_LINES, OPPORTUNITY_CONTACTS, STAGE_VISITS, OPPORTUNITY_CHANGES)

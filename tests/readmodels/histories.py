@@ -18,6 +18,8 @@ PEOPLE = [("ana", "north"), ("bo", "south"), ("cy", None)]
 SOURCES = ["fair", "web", None]
 PRODUCTS = ["Alpha", "Beta"]
 AMOUNTS = ["0", "10", "12.5", "99999.9999"]
+RATES = ["0.92", "1.0333"]
+DAYS = ["2024-02-15", "2024-06-30", "2024-07-01", "2025-01-01"]
 hours = st.integers(0, 24 * 500)
 
 
@@ -43,6 +45,8 @@ ACTS = st.one_of(
     _act("lose_opportunity", reason=st.sampled_from(["price", None])),
     _act("reopen_opportunity", stage=st.sampled_from([*OPEN, None])),
     _act("change_opportunity_amount", amount=st.sampled_from(AMOUNTS)),
+    _act("change_opportunity_amount", amount=st.sampled_from(AMOUNTS), currency=st.just("USD"), rate=st.sampled_from(RATES)),
+    _act("move_close_date", expected_close_on=st.sampled_from(DAYS)),
     _act("assign_opportunity", person=st.sampled_from(PEOPLE)),
     _act("add_opportunity_line", product=st.sampled_from(PRODUCTS)),
     _act("retire_stage", stage=st.sampled_from(["Talk", "Renewed"]), deals_go_to=st.sampled_from(["Lead", "Signed"])),
@@ -66,6 +70,7 @@ class History:
         for number, (hour, stage, person, source, amount) in enumerate(self.openings):
             owner, team = PEOPLE[person]
             about = {"owner_id": owner, "team": team, "amount": amount, "lead_source": SOURCES[source], "stage": stage, "name": "Deal"}
+            about |= {"expected_close_on": (at(hour) + timedelta(days=90)).date().isoformat()} if number % 2 else {}
             keys = {"opportunity_id": ext(f"{tag}-{number}"), "customer_id": ext(f"{tag}-{number % 2}"), "pipeline_id": ext(tag)}
             told.append(order("open_opportunity", at=at(hour), report=True, **keys, **about))
         return [*told, *(_order(tag, act) for act in self.acts)]
