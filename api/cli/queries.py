@@ -12,6 +12,7 @@ from api.reaching import AtLeast
 from api.reading.customers import TimelineParameters
 from api.reading.figures import CommentParameters, FunnelParameters, SatisfactionParameters
 from api.reading.parameters import Paged
+from api.reading.waterfall import WaterfallDealParameters, WaterfallParameters
 from api.reading.work import BoardParameters, QueueParameters
 from readmodels.lists import LISTS, Listed
 
@@ -43,6 +44,8 @@ TOTAL: Final = (
     "median_days_to_win",
     "median_days_to_lose",
 )
+STEP: Final = ("bar", "value", "level", "times", "deals")
+BEHIND: Final = ("name", "group", "value", "times", "positions", "opportunity_id")
 ANSWERS: Final = ("group", "sent", "response_rate", "answers", "figure", "mean", "distribution")
 TOLD: Final = ("occurred_at", "recorded_at", "says", "actor", "irregular")
 WAITING: Final = ("priority", "subject", "customer_name", "status", "agent", "due_at", "overdue")
@@ -115,6 +118,20 @@ QUERIES: Final[Mapping[str, Query]] = {
             "How far deals came, where they were lost, where they are, and how long they took.",
             FunnelParameters,
             {"stages": STAGE, "totals": TOTAL},
+        ),
+        _query(
+            "waterfall",
+            "/v1/waterfall",
+            "How the open pipeline changed between two moments: opening, what came, what went, closing.",
+            WaterfallParameters,
+            {"steps": STEP},
+        ),
+        _query(
+            "waterfall-deals",
+            "/v1/waterfall/deals",
+            "The deals behind one bar of the waterfall, the largest first.",
+            WaterfallDealParameters,
+            {"items": BEHIND},
         ),
         _query(
             "satisfaction", "/v1/satisfaction", "What customers answered: CSAT, NPS or CES.", SatisfactionParameters, {"groups": ANSWERS}

@@ -1,14 +1,15 @@
 """Query parameters that reads share: days, texts, ids, pages and periods. What may be left out is null to no one."""
 
 import re
-from datetime import date
+from datetime import MAXYEAR, UTC, date, datetime
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, StringConstraints
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, StringConstraints, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from api.asking import instant
 from api.reaching import AtLeast
 from commands.command import NO_CONTROL
 from domain.errors import RuleViolation
@@ -33,6 +34,25 @@ def _day(value: Any) -> Any:
     return value
 
 
+class DayOrInstant:
+    """Publishes a parameter as what it may be written as: a day, or a date-time with its offset."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        described = handler(schema)
+        kept = {name: value for name, value in described.items() if name not in ("anyOf", "format", "type")}
+        return kept | {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
+
+
+def _moment(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, str):
+        return value
+    place = info.field_name or ""
+    if _DAY.match(value):
+        return instant(f"{date.fromisoformat(value)}T00:00:00Z", place)
+    given = instant(value, place)
+    return given.astimezone(UTC) if given.year < MAXYEAR else given.replace(tzinfo=UTC)
+
+
 def _flag(value: Any) -> Any:
     if isinstance(value, str) and value not in ("true", "false"):
         raise ValueError("give true or false")
@@ -41,12 +61,20 @@ def _flag(value: Any) -> Any:
 
 _TEXT: Final = StringConstraints(min_length=1, max_length=200, pattern=NO_CONTROL)
 Day = Annotated[date | None, BeforeValidator(_day), NeverNull()]
+Moment = Annotated[datetime | None, BeforeValidator(_moment), DayOrInstant()]
+"""A moment: a day stands for its beginning, UTC."""
 Flag = Annotated[bool | None, BeforeValidator(_flag), NeverNull()]
 Text = Annotated[Annotated[str, _TEXT] | None, NeverNull()]
 Id = Annotated[UUID | None, NeverNull()]
 Cursor = Annotated[Annotated[str, StringConstraints(pattern=CURSOR)] | None, NeverNull()]
 Priority = Annotated[Literal["low", "normal", "high", "urgent"] | None, NeverNull()]
 BacklogStatus = Annotated[Literal["open", "waiting"] | None, NeverNull()]
+
+
+def not_empty(since: date | None, until: date | None, name: str = "until") -> None:
+    """Hold that there is a day in the period. Raises RuleViolation `period.empty`."""
+    if since and until and since >= until:
+        raise RuleViolation("period.empty", f"no day is from {since} up to but without {until}; give `{name}` a later day")
 
 
 class Period(AtLeast):
@@ -57,8 +85,7 @@ class Period(AtLeast):
 
     def check(self) -> None:
         """Raises RuleViolation `period.empty`."""
-        if self.since and self.until and self.since >= self.until:
-            raise RuleViolation("period.empty", f"no day is from {self.since} up to but without {self.until}; give `until` a later day")
+        not_empty(self.since, self.until)
 
 
 class Paged(AtLeast):

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from readmodels import funnel, health, satisfaction
+from readmodels import funnel, health, satisfaction, waterfall
 from readmodels.layout import Kind, Layout
 
 AmountText = Annotated[str, Field(pattern=r"^-?[0-9]+\.[0-9]{2,4}$")]
@@ -103,6 +103,64 @@ class FunnelBody(Body):
     currency: str
     """The base currency of all values."""
     funnels: list[PipelineFunnel]
+
+
+class WaterfallStep(Body):
+    """One bar; docs/figures.md says what each counts."""
+
+    bar: waterfall.Bar
+    value: AmountText
+    """Signed: all but that of the closing add up to the closing's."""
+    level: AmountText
+    """What the pipeline stands at after it."""
+    times: int
+    """How often it happened."""
+    deals: int
+    """How many deals it happened to."""
+
+
+class WaterfallGroup(Body):
+    """The change of one group's pipeline."""
+
+    group: str | None
+    label: str | None
+    """What people call the group."""
+    steps: list[WaterfallStep]
+
+
+class WaterfallBody(Body):
+    """How the open pipeline changed, by group."""
+
+    since: datetime
+    until: datetime | None
+    clock: waterfall.Clock
+    by: waterfall.By
+    closing_from: date | None
+    closing_until: date | None
+    currency: str
+    """The base currency of all values."""
+    waterfalls: list[WaterfallGroup]
+
+
+class WaterfallDeal(Body):
+    """What one deal adds to a bar."""
+
+    opportunity_id: UUID
+    name: str | None
+    customer_id: UUID | None
+    group: str | None
+    value: AmountText
+    """Signed; those of all deals add up to the bar's."""
+    times: int
+    positions: list[int]
+    """Of the events that made it do so; none at the opening and the closing."""
+
+
+class WaterfallDealsBody(Body):
+    """A page of the deals behind a bar, the largest first."""
+
+    items: list[WaterfallDeal]
+    next: str | None
 
 
 class SatisfactionGroup(Body):

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from starlette.testclient import TestClient
 
 from api.app import create_app, create_server
-from api.reading.shapes import CommentsBody, FunnelBody, SatisfactionBody, TimelineBody
+from api.reading.shapes import CommentsBody, FunnelBody, SatisfactionBody, TimelineBody, WaterfallBody, WaterfallDealsBody
 from api.reading.shapes_of_records import PAGES, RECORDS, BoardBody, CustomerBody, QueueBody
 from api.settings import load_settings
 from api.wiring import Daybook, open_daybook
@@ -163,6 +163,32 @@ def test_the_funnel_of_a_pipeline_in_both_views(http: TestClient, ids: dict[str,
     assert [(row["group"], row["won"], row["won_value"]) for row in activity["totals"]] == [("north", 1, "12.50"), (None, 0, "0.00")]
 
 
+def test_the_waterfall_of_this_quarter_and_the_deals_behind_a_bar(http: TestClient, ids: dict[str, str]) -> None:
+    answer = got(http, "/v1/waterfall", pipeline=ids["pipeline"])
+    [change] = answer["waterfalls"]
+    bars = {step["bar"]: (step["value"], step["times"]) for step in change["steps"] if step["times"]}
+    assert bars == {"new": ("19.50", 2), "won": ("-12.50", 1), "closing": ("7.00", 1)}
+    assert (answer["currency"], answer["until"], answer["since"][7:]) == ("EUR", None, "-01T00:00:00.000000Z")
+    first = got(http, "/v1/waterfall/deals", pipeline=ids["pipeline"], bar="new", limit=1)
+    second = got(http, "/v1/waterfall/deals", pipeline=ids["pipeline"], bar="new", limit=1, cursor=first["next"])
+    assert [(deal["opportunity_id"], deal["value"]) for page in (first, second) for deal in page["items"]] == [
+        (ids["won"], "12.50"),
+        (ids["open"], "7.00"),
+    ]
+    assert second["next"] is None
+    [north] = got(http, "/v1/waterfall/deals", by="team", group="north", bar="won")["items"]
+    assert (north["opportunity_id"], north["group"], len(north["positions"])) == (ids["won"], "north", 1)
+
+
+def test_a_waterfall_is_from_one_moment_to_another(http: TestClient, ids: dict[str, str]) -> None:
+    asked = {"pipeline": ids["pipeline"], "since": "2024-02-29T12:00:00+01:00", "until": "2024-03-01"}
+    answer = got(http, "/v1/waterfall", **asked)
+    assert (answer["since"], answer["until"]) == ("2024-02-29T11:00:00.000000Z", "2024-03-01T00:00:00.000000Z")
+    assert not [step for change in answer["waterfalls"] for step in change["steps"] if step["times"]]
+    assert got(http, "/v1/waterfall", until="2024-04-01")["since"] == "2024-01-01T00:00:00.000000Z"
+    assert got(http, "/v1/waterfall", since="1999-01-01", until="9999-12-31T23:59:59-12:00", closing_from="2024-01-01")["waterfalls"]
+
+
 def test_satisfaction_by_agent(http: TestClient) -> None:
     [group] = got(http, "/v1/satisfaction", survey="nps", by="agent")["groups"]
     assert (group["group"], group["figure"], group["distribution"]["9"]) == ("ana", 100.0, 1)
@@ -207,6 +233,15 @@ def test_an_amount_is_exact_text(http: TestClient) -> None:
         ("/v1/funnel", {"since": "2024-02-01", "until": "2024-02-01"}, 409, "period.empty"),
         ("/v1/funnel", {"pipeline": NOBODY}, 404, "pipeline.unknown"),
         ("/v1/funnel", {"pipelines": "x"}, 422, "request.invalid"),
+        ("/v1/waterfall", {"since": "yesterday"}, 422, "request.invalid"),
+        ("/v1/waterfall", {"since": "2024-02-30"}, 422, "request.invalid"),
+        ("/v1/waterfall", {"since": "1850-02-03"}, 409, "time.too_early"),
+        ("/v1/waterfall", {"since": "2024-02-01", "until": "2024-02-01"}, 409, "period.empty"),
+        ("/v1/waterfall", {"closing_from": "2024-02-01", "closing_until": "2024-02-01"}, 409, "period.empty"),
+        ("/v1/waterfall", {"pipeline": NOBODY}, 404, "pipeline.unknown"),
+        ("/v1/waterfall", {"by": "stage"}, 422, "request.invalid"),
+        ("/v1/waterfall/deals", {}, 422, "request.invalid"),
+        ("/v1/waterfall/deals", {"bar": "new", "cursor": "A" * 40}, 404, "cursor.unknown"),
         ("/v1/satisfaction", {"survey": "joy"}, 422, "request.invalid"),
         ("/v1/satisfaction/comments", {"since": "2024-02-02", "until": "2024-02-01"}, 409, "period.empty"),
         ("/v1/board", {"pipeline": NOBODY}, 404, "pipeline.unknown"),
@@ -230,6 +265,9 @@ ANSWERS: dict[str, type[BaseModel]] = {
     "/v1/customers/{customer}/timeline?language=zh&order=-recorded": TimelineBody,
     "/v1/funnel": FunnelBody,
     "/v1/funnel?view=activity&by=product": FunnelBody,
+    "/v1/waterfall?by=owner": WaterfallBody,
+    "/v1/waterfall?since=2024-01-01&until=2024-04-01T00:00:00Z&closing_from=2024-01-01": WaterfallBody,
+    "/v1/waterfall/deals?bar=won": WaterfallDealsBody,
     "/v1/satisfaction?survey=nps&by=week": SatisfactionBody,
     "/v1/satisfaction/comments?survey=nps": CommentsBody,
     "/v1/board": BoardBody,

@@ -86,7 +86,7 @@ def _entries_of(deal: str, told: Sequence[StoredEvent], question: Question) -> l
     for event in in_time[len(past) :]:
         past.append(event)
         after = state_after(past)
-        found += [Entry(*what, deal, event.position, value) for *what, value in _moves(before, after, question) if value is not None]
+        found += [Entry(of, bar, deal, event.position, value) for of, bar, value in _moves(before, after, question)]
         before = after
     if is_in(before, question):
         found.append(Entry(group(before, question), Bar.CLOSING, deal, None, before.worth))

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from projections.engine import Engine
 from projections.fold import Home
 from projections.homes import FactTables, LookupTables
 from projections.versions import start
-from readmodels import funnel, satisfaction
+from readmodels import funnel, satisfaction, waterfall
 from readmodels.asking import asked
 from readmodels.facts import FactStore
 from readmodels.lookups import LookupStore
@@ -111,6 +112,27 @@ def test_what_was_won_is_right_by_quarter_and_region(figures: Figures) -> None:
     assert regions == {"Central": (1629, 3_346_293), "East": (1171, 3_090_594), "West": (1438, 3_568_647)}
     owners = {total.group: total.won_value for total in ask(figures, by=funnel.By.OWNER).totals}
     assert max(owners.items(), key=lambda each: each[1]) == ("darcel.schlecht", 1_153_214)
+
+
+def test_the_pipeline_of_each_quarter_reconciles_with_what_was_won(figures: Figures) -> None:
+    begins = [datetime(2017, month, 1, tzinfo=UTC) for month in (1, 4, 7, 10)] + [datetime(2018, 1, 1, tzinfo=UTC)]
+    won: list[tuple[int, Decimal]] = []
+    closing = Decimal(0)
+    with asked(figures.facts) as facts:
+        for since, until in pairwise(begins):
+            question = waterfall.Question(since=since, until=until)
+            (total,) = waterfall.waterfalls(facts, question)
+            bars = {step.bar: step for step in total.steps}
+            assert sum(step.value for step in total.steps[:-1]) == total.steps[-1].value
+            if won:
+                assert bars[waterfall.Bar.OPENING].value == closing
+            closing = bars[waterfall.Bar.CLOSING].value
+            won.append((bars[waterfall.Bar.WON].times, -bars[waterfall.Bar.WON].value))
+            for by in (waterfall.By.OWNER, waterfall.By.TEAM, waterfall.By.PIPELINE):
+                groups = waterfall.waterfalls(facts, replace(question, by=by))
+                for place, step in enumerate(total.steps):
+                    assert sum(group.steps[place].value for group in groups) == step.value, (by, step.bar)
+    assert won == [(531, 1_134_672), (1254, 3_086_111), (1257, 2_982_255), (1196, 2_802_496)]
 
 
 def test_requests_last_as_long_as_the_log_says(figures: Figures) -> None:
