@@ -12,7 +12,7 @@ from api.auditing import audit_routes
 from api.body_limit import BodyLimit
 from api.bulk_door import BulkDoor, Limits
 from api.command_door import CommandDoor
-from api.feed import feed_routes
+from api.feed.routes import feed_routes
 from api.front import Front
 from api.health import health_routes
 from api.host_check import HostCheck
@@ -50,7 +50,7 @@ def create_app(daybook: Daybook) -> FastAPI:
     ]
     for routes in (
         health_routes(daybook),
-        feed_routes(daybook.books),
+        feed_routes(daybook.books, daybook.streams),
         sql_routes(daybook),
         audit_routes(daybook.auditor, daybook.books.vault.decrypt_all),
     ):

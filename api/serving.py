@@ -41,7 +41,20 @@ def serve(settings: Settings, *, ready: Callable[[str], None], progress: Progres
         )
         with announced(folder, url), _signals_survived():
             ready(url)
-            uvicorn.Server(config).run(sockets=[listener])
+            Server(config, farewell=daybook.streams.end).run(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """A server that says farewell to what would never end by itself, before it waits for what is being answered."""
+
+    def __init__(self, config: uvicorn.Config, *, farewell: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._farewell = farewell
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End streams, take no more requests, and wait for those under way."""
+        self._farewell()
+        await super().shutdown(sockets)
 
 
 @contextmanager

@@ -50,6 +50,7 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(64 * MEBIBYTE, ge=1024, description="the largest request body, in bytes")
     max_command_bytes: int = Field(MEBIBYTE, ge=1024, description="the largest body of a single command, in bytes")
     max_bulk_commands: int = Field(100_000, ge=1, description="the most commands in one bulk request")
+    max_streams: int = Field(100, ge=0, description="the most clients that may follow the feed as streams at the same time")
     max_wait_seconds: float = Field(30.0, gt=0, le=300, description="the longest that `at_least=` may wait")
     sql_seconds: float = Field(10.0, gt=0, description="the longest that one SQL query may run")
     sql_rows: int = Field(100_000, ge=1, description="the most rows that one SQL query may return")

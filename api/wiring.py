@@ -13,6 +13,7 @@ from api.auditing import open_auditor
 from api.folder import Folder, settle
 from api.problems import NotYet, Unavailable
 from api.settings import Settings
+from api.streams import Streams
 from api.tables import Tables, open_tables
 from bus.keystore import open_vault
 from bus.log import Log, open_log
@@ -48,6 +49,7 @@ class Daybook:
     group: GroupCommit
     tables: Tables
     auditor: Auditor
+    streams: Streams
 
     def submit(self, orders: Sequence[Order], *, atomic: bool = False) -> Awaitable[list[Outcome]]:
         """Hand orders to the dispatcher from an event loop. Raises Unavailable while closing."""
@@ -101,7 +103,9 @@ def open_daybook(settings: Settings, *, follow: bool = False, progress: Progress
         auditor = closing.enter_context(open_auditor(settings, books.log, follow=follow))
         group = GroupCommit(books.dispatcher)
         closing.callback(group.close)
-        yield Daybook(settings, books, group, tables, auditor)
+        streams = Streams(books.log, settings.max_streams)
+        closing.callback(streams.close)
+        yield Daybook(settings, books, group, tables, auditor, streams)
 
 
 def _place(url: SecretStr | None, file: Path) -> str | Path:

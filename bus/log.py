@@ -28,7 +28,11 @@ class Recorder(Protocol):
     def head(self) -> int: ...
     def after(self, position: int, upto: int, limit: int) -> list[tuple[int, str, int, str, str]]: ...
     def at(self, positions: Sequence[int]) -> list[tuple[int, str, int, str, str]]: ...
+    def chosen(
+        self, position: int, upto: int, limit: int, topics: Sequence[str], text: str | None
+    ) -> list[tuple[int, str, int, str, str]]: ...
     def stream(self, stream_id: str) -> list[tuple[int, str, int, str, str]]: ...
+    def streams(self, stream_ids: Sequence[str], upto: int) -> list[tuple[int, str, int, str, str]]: ...
 
 
 class Log(ABC):
@@ -76,6 +80,21 @@ class Log(ABC):
         with translated():
             rows = {row[0]: row for row in self._recorder.at(positions)}
         return [self._codec.stored(*rows[position]) for position in positions]
+
+    def choose(self, after: int, upto: int, limit: int, *, types: Sequence[str] = (), mentioning: str | None = None) -> list[StoredEvent]:
+        """At most `limit` of the events after position `after` up to `upto` that are of `types` (any, where there are none).
+
+        With `mentioning` only those whose stored text holds this text, or whose stream it is the id of.
+        """
+        with translated():
+            rows = self._recorder.chosen(after, upto, limit, types, mentioning)
+        return [self._codec.stored(*row) for row in rows]
+
+    def read_streams(self, stream_ids: Sequence[str], upto: int) -> list[StoredEvent]:
+        """Several streams' events up to position `upto`, each stream's in order."""
+        with translated():
+            rows = self._recorder.streams(stream_ids, upto)
+        return [self._codec.stored(*row) for row in rows]
 
     def read_stream(self, stream_id: UUID) -> list[StoredEvent]:
         """A stream's events in order; none when there is no such stream."""

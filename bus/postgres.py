@@ -131,6 +131,19 @@ class Recorder(PostgresApplicationRecorder):
         """The rows of events at these positions, in no order."""
         return self._select(SELECT + SQL(" WHERE position = ANY(%s)"), (list(positions),))
 
+    def chosen(self, position: int, upto: int, limit: int, topics: Sequence[str], text: str | None) -> list[tuple[int, str, int, str, str]]:
+        """The same of these types only (any, where there are none), and only those whose state or stream holds `text`."""
+        by_type = SQL("AND topic = ANY(%s)") if topics else SQL("")
+        by_text = SQL("AND (position(%s::bytea IN state) > 0 OR originator_id::text = %s)") if text is not None else SQL("")
+        where = SQL(" WHERE position > %s AND position <= %s {by_type} {by_text} ORDER BY position LIMIT %s")
+        bound = (*((list(topics),) if topics else ()), *((text.encode(), text) if text is not None else ()))
+        return self._select(SELECT + where.format(by_type=by_type, by_text=by_text), (position, upto, *bound, limit))
+
+    def streams(self, stream_ids: Sequence[str], upto: int) -> list[tuple[int, str, int, str, str]]:
+        """The rows of several streams' events up to a position, each stream's in their order."""
+        where = SQL(" WHERE originator_id = ANY(%s::uuid[]) AND position <= %s ORDER BY originator_id, originator_version")
+        return self._select(SELECT + where, (list(stream_ids), upto))
+
     def stream(self, stream_id: str) -> list[tuple[int, str, int, str, str]]:
         """The rows of a stream's events in their order."""
         return self._select(SELECT + SQL(" WHERE originator_id = %s::uuid ORDER BY originator_version"), (stream_id,))

@@ -195,6 +195,19 @@ class Recorder(SQLiteApplicationRecorder):
         """The rows of events at these positions, in no order."""
         return self._select(f"{_SELECT} WHERE position IN {MEMBERS}", (many(positions),))
 
+    def chosen(self, position: int, upto: int, limit: int, topics: Sequence[str], text: str | None) -> list[tuple[int, str, int, str, str]]:
+        """The same of these types only (any, where there are none), and only those whose state or stream holds `text`."""
+        by_type = f"AND topic IN {MEMBERS}" if topics else ""
+        by_text = "AND (instr(state, ?) OR originator_id = ?)" if text is not None else ""
+        sql = f"{_SELECT} WHERE position > ? AND position <= ? {by_type} {by_text} ORDER BY position LIMIT ?"
+        bound = (*((many(topics),) if topics else ()), *((text, text) if text is not None else ()))
+        return self._select(sql, (position, upto, *bound, limit))
+
+    def streams(self, stream_ids: Sequence[str], upto: int) -> list[tuple[int, str, int, str, str]]:
+        """The rows of several streams' events up to a position, each stream's in their order."""
+        sql = f"{_SELECT} WHERE originator_id IN {MEMBERS} AND position <= ? ORDER BY originator_id, originator_version"
+        return self._select(sql, (many(stream_ids), upto))
+
     def stream(self, stream_id: str) -> list[tuple[int, str, int, str, str]]:
         """The rows of a stream's events in their order."""
         return self._select(f"{_SELECT} WHERE originator_id = ? ORDER BY originator_version", (stream_id,))

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from api.cli import asking, asking_sql, auditing, demonstrating, doctor, importing, ingesting, querying, rebuilding, serving
+from api.cli import asking, asking_sql, auditing, demonstrating, doctor, feeding, importing, ingesting, querying, rebuilding, serving
 from api.cli.session import Session, failures_told
 from api.settings import load_settings
 
@@ -39,6 +39,7 @@ program.command("ingest")(ingesting.command)
 program.command("import")(importing.command)
 program.add_typer(querying.program, name="query")
 program.command("sql")(asking_sql.command)
+program.command("feed")(feeding.command)
 program.command("rebuild")(rebuilding.rebuild)
 program.command("rollback")(rebuilding.rollback)
 program.command("doctor")(doctor.command)

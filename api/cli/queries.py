@@ -7,7 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 
 from api.cli.fields import Kind, OptionField, fields_of
-from api.feed import FeedPage
+from api.feed.asking import FeedPage
 from api.reaching import AtLeast
 from api.reading.customers import TimelineParameters
 from api.reading.figures import CommentParameters, FunnelParameters, SatisfactionParameters

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, WithJsonSchema
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api.asking import JSON, refuse, respond
-from api.feed import personal_of
+from api.personal import personal_of
 from api.problems import describe
 from api.reaching import AtLeast
 from api.reading.context import POSITION, Reading, answer, encoded, question_of, responses

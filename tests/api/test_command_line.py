@@ -2,7 +2,10 @@
 
 import gzip
 import json
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 
 from api.cli.main import hoisted, main
 from api.cli.queries import QUERIES
+from tests.faults.commands import PROGRAM, ROOT
 from tests.faults.server import Server
 
 
@@ -242,3 +246,49 @@ def test_every_read_over_http_can_be_asked_on_the_command_line(data_folder: Path
     reads = {path for path, operations in paths.items() if "get" in operations and path.startswith("/v1/")}
     audited = {path for path in reads if path.startswith("/v1/audit/")}  # `daybook audit` asks these, see test_auditing.py
     assert reads - audited - {query.path for query in QUERIES.values()} == {"/v1/folds", "/v1/customers/by-external"}
+
+
+def test_feed_prints_what_has_been_recorded(daybook: Run, history: Path) -> None:
+    daybook("ingest", str(history))
+    lines = [json.loads(each) for each in daybook("feed", "--after", "0", "--no-follow", "--json").out.splitlines()]
+    assert [each["position"] for each in lines] == list(range(1, len(lines) + 1))
+    assert (lines[-1]["type"], lines[-1]["after"]["status"], lines[-1]["cause"]["command_id"]) == ("opportunity.won", "won", "w")
+    shown = daybook("feed", "--no-follow", "--record", "opportunity").out
+    assert "Opportunity won from Lead" in shown
+    assert "status: open → won" in shown
+
+
+def test_feed_prints_only_what_is_wanted(daybook: Run, history: Path) -> None:
+    daybook("ingest", str(history))
+    told = daybook("feed", "--after", "0", "--limit", "1", "--type", "opportunity.won", "--json", "--no-changes")
+    assert ([json.loads(each)["type"] for each in told.out.splitlines()], told.code) == (["opportunity.won"], 0)
+    assert daybook("feed", "--type", "opportunity.dreamt").code == 1
+
+
+def test_feed_goes_on_until_it_is_interrupted(daybook: Run, history: Path, data_folder: Path, tmp_path: Path) -> None:
+    daybook("ingest", str(history))
+    said = tmp_path / "feed.txt"
+    with said.open("wb") as output:
+        running = subprocess.Popen(
+            [*PROGRAM, "--data", str(data_folder), "feed", "--json"], cwd=ROOT, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        until(lambda: "opportunity.won" in said.read_text())
+        daybook("command", "register_customer", "--name", "Later Ltd")
+        until(lambda: "Later Ltd" in said.read_text())
+        running.send_signal(signal.SIGINT)
+        assert running.wait(30) == 0
+    finally:
+        running.kill()
+    assert all(json.loads(each) for each in said.read_text().splitlines())
+
+
+def test_feed_of_a_folder_without_a_log_says_so(daybook: Run) -> None:
+    assert json.loads(daybook("feed", "--json").err)["code"] == "log.unknown"
+
+
+def until(true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -298,3 +298,32 @@ def test_readers_do_not_wait_for_a_writer(log: Log) -> None:
         leave.set()
         writer.join()
     assert log.head() == 5
+
+
+def test_events_are_chosen_by_type_and_by_what_they_mention(log: Log) -> None:
+    first, second = uuid7(), uuid7()
+    write(log, commit(contact(first)), commit(contact(second)), commit(renamed(first), after=1))
+    kinds = [event.type for event in log.read(0, 10)]
+    assert [event.position for event in log.choose(0, 10, 10)] == [1, 2, 3]
+    assert [event.position for event in log.choose(0, 2, 10)] == [1, 2]
+    assert [event.position for event in log.choose(1, 3, 1)] == [2]
+    assert [event.position for event in log.choose(0, 10, 10, types=[kinds[2]])] == [
+        p for p, kind in enumerate(kinds, 1) if kind == kinds[2]
+    ]
+    assert [event.position for event in log.choose(0, 10, 10, mentioning=str(first))] == [1, 3]
+    assert [event.position for event in log.choose(0, 10, 10, types=["contact.left"], mentioning=str(first))] == []
+
+
+def test_several_streams_are_read_up_to_a_position(log: Log) -> None:
+    first, second, third = uuid7(), uuid7(), uuid7()
+    write(
+        log,
+        commit(contact(first)),
+        commit(contact(second)),
+        commit(contact(third)),
+        commit(renamed(first), after=1),
+        commit(renamed(first), after=2),
+    )
+    found = log.read_streams([str(first), str(second), str(uuid4())], 4)
+    assert sorted((event.stream_id, event.version) for event in found) == sorted([(str(first), 1), (str(first), 2), (str(second), 1)])
+    assert [event.version for event in found if event.stream_id == str(first)] == [1, 2]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from api.feed import told
+from api.feed.reading import told
 from api.settings import load_settings
 from api.wiring import Books, open_books
 from domain.envelope import StoredEvent

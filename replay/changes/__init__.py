@@ -1,0 +1,1 @@
+"""What each event changed: the attributes of its record before and after it."""
