@@ -2,7 +2,8 @@
 
 import io
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -20,7 +21,7 @@ from api.problems import encode
 from api.reaching import AtLeast
 from api.wiring import Daybook
 from projections.fold import Home
-from readmodels.facts import Selection
+from readmodels.facts import FactStore, Selection
 
 LARGEST_EXACT: Final = 2**53
 
@@ -90,11 +91,24 @@ def sql_routes(daybook: Daybook) -> APIRouter:
     @router.post("/v1/sql", responses=responses)
     def sql(query: SqlBody, options: Annotated[SqlOptions, Query()]) -> Response:
         """Ask the facts one SELECT, which can neither write nor reach anything outside them; personal fields are not among them."""
-        daybook.reach(options.at_least, Home.FACTS)
-        found = daybook.tables.facts.select(query.sql, query.parameters, seconds=settings.sql_seconds, rows=settings.sql_rows)
+        with _facts(daybook, options, query.sql) as facts:
+            found = facts.select(query.sql, query.parameters, seconds=settings.sql_seconds, rows=settings.sql_rows)
         return Response(rendered(found, options.format), media_type=MEDIA_TYPES[options.format])
 
     return router
+
+
+@contextmanager
+def _facts(daybook: Daybook, options: SqlOptions, sql: str) -> Generator[FactStore]:
+    """The facts of the moment that is asked for; of another one than now, those that the query names."""
+    today = daybook.tables.facts
+    if options.moment.is_now:
+        daybook.reach(options.at_least, Home.FACTS)
+        yield today
+    else:
+        daybook.written(options.at_least)
+        with daybook.pasts.facts(options.moment, today.named_in(sql)) as facts:
+            yield facts
 
 
 def rendered(found: Selection, how: Format) -> bytes:

@@ -24,7 +24,9 @@ from commands.log import EventLog
 from commands.order import Order, Outcome
 from projections.build import Progress
 from projections.fold import Home
+from projections.history import History
 from replay.audit.auditor import Auditor
+from replay.past import Pasts
 
 HOMES: Final = (Home.LOOKUPS, Home.FACTS)
 
@@ -50,6 +52,8 @@ class Daybook:
     tables: Tables
     auditor: Auditor
     streams: Streams
+    history: History
+    pasts: Pasts
 
     def submit(self, orders: Sequence[Order], *, atomic: bool = False) -> Awaitable[list[Outcome]]:
         """Hand orders to the dispatcher from an event loop. Raises Unavailable while closing."""
@@ -65,12 +69,17 @@ class Daybook:
         """
         if not position:
             return
-        head = self.books.log.head()
-        if position > head:
-            raise NotYet("position.unwritten", f"nothing has been written at position {position} yet; the last is {head}")
+        self.written(position)
         if not self.tables.reach(position, homes or HOMES, self.settings.max_wait_seconds):
             message = f"the read models have not come to position {position} within {self.settings.max_wait_seconds:g} seconds"
             raise Unavailable("position.not_reached", message)
+
+    def written(self, position: int) -> int:
+        """The last position that is written, which is not before `position`. Raises NotYet `position.unwritten`."""
+        head = self.books.log.head()
+        if position > head:
+            raise NotYet("position.unwritten", f"nothing has been written at position {position} yet; the last is {head}")
+        return head
 
 
 @contextmanager
@@ -105,7 +114,10 @@ def open_daybook(settings: Settings, *, follow: bool = False, progress: Progress
         closing.callback(group.close)
         streams = Streams(books.log, settings.max_streams)
         closing.callback(streams.close)
-        yield Daybook(settings, books, group, tables, auditor, streams)
+        history = History(books.log)
+        pasts = Pasts(history)
+        closing.callback(pasts.close)
+        yield Daybook(settings, books, group, tables, auditor, streams, history, pasts)
 
 
 def _place(url: SecretStr | None, file: Path) -> str | Path:

@@ -25,26 +25,14 @@ from api.auditing import key_of
 from api.folder import Folder
 from api.settings import Settings
 from api.wiring import open_daybook
+from examples.showing import STAGES, give, say
 from replay.audit import verifier
 from replay.audit.verification import Outside, verify
 
 
-def say(*words: object) -> None:
-    """Print a line."""
-    sys.stdout.write(" ".join(map(str, words)) + "\n")
-
-
-def give(http: TestClient, command: str, **data: Any) -> str:
-    """Send a command; the record that it was about."""
-    answer = http.post(f"/v1/commands/{command}", json=data)
-    answer.raise_for_status()
-    return str(answer.json()["stream_id"])
-
-
 def make_history(http: TestClient) -> str:
     """A customer with a deal that is won; the customer."""
-    stages = [{"name": "qualified"}, {"name": "offer"}, {"name": "won", "status": "won"}, {"name": "lost", "status": "lost"}]
-    pipeline = give(http, "define_pipeline", name="Sales", stages=stages)
+    pipeline = give(http, "define_pipeline", name="Sales", stages=STAGES)
     customer = give(http, "register_customer", name="Kwik-E-Mart", owner_id="moses.frase")
     deal = give(
         http,

@@ -207,6 +207,19 @@ class FactTables:
         columns = ", ".join(quoted(name) for name in layout.names)
         scratch.execute(f"INSERT INTO {quoted(layout.physical(version.number))} ({columns}) SELECT {columns} FROM {relation}")
 
+    def load(self, plan: Plan, version: Version, rows: pa.RecordBatchReader) -> None:
+        """Load rows that another DuckDB made, in one transaction."""
+        layout = plan.layout_in(Home.FACTS)
+        columns = ", ".join(quoted(name) for name in layout.names)
+        with self.store.writing() as writer:
+            writer.connection.register("incoming_rows", rows)
+            try:
+                writer.connection.execute(
+                    f"INSERT INTO {quoted(layout.physical(version.number))} ({columns}) SELECT {columns} FROM incoming_rows"
+                )
+            finally:
+                writer.connection.unregister("incoming_rows")
+
     def difference(self, layout: Layout, one: int, other: int) -> int:
         """How many rows two versions do not have in common."""
         return sum(self.store.query(_except(layout, a, b))[0][0] for a, b in ((one, other), (other, one)))

@@ -136,6 +136,15 @@ class FactStore:
             finally:
                 clock.cancel()
 
+    def named_in(self, sql: str) -> set[str]:
+        """The read models that a user's SELECT names; none where it is wrong, which running it will tell."""
+        with self.cursor() as cursor:
+            try:
+                tables = cursor.get_table_names(sql)  # with views taken apart: the versions that serve
+                return {name for table in tables if (name := table.lower().partition("__")[0]) in self.layouts}
+            except duckdb.Error:
+                return set()
+
     @contextmanager
     def writing(self) -> Generator["FactWriter"]:
         """Become the only writer; leaving the context commits, an exception rolls back.

@@ -30,6 +30,11 @@ class Listed:
         """The column of the record's id."""
         return f"{self.record}_id"
 
+    @property
+    def folds(self) -> tuple[str, ...]:
+        """The lookups that are asked."""
+        return (self.fold, "stages") if self.fold == "pipelines" else (self.fold,)
+
 
 LISTS: Final = (
     Listed(

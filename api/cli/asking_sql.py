@@ -20,7 +20,19 @@ Output = Annotated[Path | None, typer.Option("--output", "-o", help="A file for 
 Parameter = Annotated[list[str] | None, typer.Option("--parameter", "-p", help="For ? in the SQL, in order; text.", show_default=False)]
 
 
-def command(context: typer.Context, sql: Sql, how: As = None, output: Output = None, parameter: Parameter = None) -> None:
+AsOf = Annotated[str | None, typer.Option("--as-of", help="The facts of what had happened by this day or instant.", show_default=False)]
+KnownAt = Annotated[str | None, typer.Option("--known-at", help="The facts as known by this day or instant.", show_default=False)]
+
+
+def command(
+    context: typer.Context,
+    sql: Sql,
+    how: As = None,
+    output: Output = None,
+    parameter: Parameter = None,
+    as_of: AsOf = None,
+    known_at: KnownAt = None,
+) -> None:
     """Ask the facts one SELECT. `daybook sql "SHOW TABLES"` names them, `daybook sql "DESCRIBE stage_visits"` their columns."""
     session = session_of(context)
     if how in (Format.ARROW, Format.PARQUET) and output is None and sys.stdout.isatty():
@@ -28,7 +40,8 @@ def command(context: typer.Context, sql: Sql, how: As = None, output: Output = N
     text = sys.stdin.read() if sql == "-" else sql
     body = orjson.dumps({"sql": text, "parameters": parameter or []})
     asked = how or Format.JSON
-    answer = session.ask("POST", "/v1/sql", parameters={"format": asked.value}, body=body, headers={"Content-Type": "application/json"})
+    parameters = {"format": asked.value, "as_of": as_of, "known_at": known_at}
+    answer = session.ask("POST", "/v1/sql", parameters=parameters, body=body, headers={"Content-Type": "application/json"})
     if output is not None:
         output.write_bytes(answer.content)
     elif how is not None and how is not Format.JSON:

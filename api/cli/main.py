@@ -8,7 +8,20 @@ from typing import Annotated, Final
 
 import typer
 
-from api.cli import asking, asking_sql, auditing, demonstrating, doctor, feeding, importing, ingesting, querying, rebuilding, serving
+from api.cli import (
+    asking,
+    asking_sql,
+    auditing,
+    comparing,
+    demonstrating,
+    doctor,
+    feeding,
+    importing,
+    ingesting,
+    querying,
+    rebuilding,
+    serving,
+)
 from api.cli.session import Session, failures_told
 from api.settings import load_settings
 
@@ -38,6 +51,7 @@ program.command("serve")(serving.command)
 program.command("ingest")(ingesting.command)
 program.command("import")(importing.command)
 program.add_typer(querying.program, name="query")
+program.add_typer(comparing.program, name="diff")
 program.command("sql")(asking_sql.command)
 program.command("feed")(feeding.command)
 program.command("rebuild")(rebuilding.rebuild)

@@ -49,6 +49,7 @@ BEHIND: Final = ("name", "group", "value", "times", "positions", "opportunity_id
 ANSWERS: Final = ("group", "sent", "response_rate", "answers", "figure", "mean", "distribution")
 TOLD: Final = ("occurred_at", "recorded_at", "says", "actor", "irregular")
 WAITING: Final = ("priority", "subject", "customer_name", "status", "agent", "due_at", "overdue")
+MOMENT: Final = ("as_of", "known_at")
 EVENT: Final = ("position", "occurred_at", "type", "stream_id", "version", "actor", "source")
 
 CUSTOMER: Final[Shows] = {
@@ -81,16 +82,21 @@ class Query:
     shows: Shows = field(default_factory=dict[str, tuple[str, ...]])
 
     @property
+    def has_moments(self) -> bool:
+        """Whether it can be asked as of another moment."""
+        return any(field.name in MOMENT for field in self.fields)
+
+    @property
     def places(self) -> tuple[str, ...]:
         """The parameters in the address."""
         return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
 
 
-def _query(name: str, path: str, summary: str, asks: type[BaseModel], shows: Shows | None = None) -> Query:
+def _query(name: str, path: str, summary: str, asks: type[BaseModel] | None, shows: Shows | None = None) -> Query:
     places = [
         OptionField(part[1:-1], Kind.TEXT, help="its id, or source:id", required=True) for part in path.split("/") if part.startswith("{")
     ]
-    return Query(name, path, summary, [*places, *fields_of(asks.model_json_schema())], shows or {})
+    return Query(name, path, summary, [*places, *(fields_of(asks.model_json_schema()) if asks else ())], shows or {})
 
 
 def _list(what: Listed) -> Query:
@@ -152,7 +158,7 @@ QUERIES: Final[Mapping[str, Query]] = {
             if what.name != "customers"
         ),
         _query("events", "/v1/events", "The feed: every event in the order of its position.", FeedPage, {"events": EVENT}),
-        _query("stream", "/v1/streams/{stream_id}", "Everything that has happened to one record.", AtLeast, {"events": EVENT}),
+        _query("stream", "/v1/streams/{stream_id}", "Everything that has happened to one record.", None, {"events": EVENT}),
     )
 }
 

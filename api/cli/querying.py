@@ -1,5 +1,6 @@
 """`daybook query NAME`: one subcommand for each read, made when it is asked for."""
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -32,20 +33,24 @@ class Reads(TyperGroup):
 def _subcommand(query: Query) -> Any:
     def run(context: typer.Context, **given: Any) -> None:
         session = session_of(context)
-        asked = body_of(query.fields, given)
         with session.calling() as caller:
-            if "pipeline" in asked:
-                asked["pipeline"] = _id_of(caller, "pipelines", asked["pipeline"])
-            plural = plural_of(query)
-            places = {place: asked.pop(place) for place in query.places}
-            ids = {place: name if plural is None else _id_of(caller, plural, name) for place, name in places.items()}
-            path = query.path.format(**{place: quote(found, safe="") for place, found in ids.items()})
-            answer = ask(caller, "GET", path, parameters={name: text_of(value) for name, value in asked.items()})
+            path, parameters = request_of(caller, query, body_of(query.fields, given))
+            answer = ask(caller, "GET", path, parameters=parameters)
         print_answer(answer.json(), as_json=session.as_json, shows=query.shows)
 
     program = typer.Typer(add_completion=False)
     program.command(query.name, help=query.summary)(with_options(run, query.fields, positional=query.places))
     return typer.main.get_command(program)
+
+
+def request_of(caller: Distant | Local, query: Query, asked: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The address of a read and its parameters; records are named by their ids there. Raises NotFound."""
+    parameters = {name: text_of(value) for name, value in asked.items() if name not in query.places}
+    if "pipeline" in parameters:
+        parameters["pipeline"] = _id_of(caller, "pipelines", parameters["pipeline"])
+    plural = plural_of(query)
+    ids = {place: asked[place] if plural is None else _id_of(caller, plural, asked[place]) for place in query.places}
+    return query.path.format(**{place: quote(found, safe="") for place, found in ids.items()}), parameters
 
 
 def _id_of(caller: Distant | Local, plural: str, name: str) -> str:

@@ -1,15 +1,17 @@
 """What every read has at hand: snapshots that include what the caller wants to see, opened personal fields, and answers that say how far they go."""
 
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
+from uuid import UUID
 
 import orjson
 from fastapi import Response
 
 from api.asking import JSON
 from api.openapi import refusals
+from api.reaching import AtLeast
 from api.wiring import Daybook
 from projections.fold import Home
 from readmodels.asking import Facts, LookupReader, Lookups, asked
@@ -17,6 +19,7 @@ from readmodels.cursors import Cursors
 from readmodels.customers import CustomerReader
 from readmodels.opening import amount_text
 from readmodels.quick import reader_of
+from readmodels.timeline import around
 
 POSITION: Final = "Daybook-Position"
 REFLECTS: Final[Mapping[str, Any]] = {
@@ -39,19 +42,49 @@ class Reading:
         self.customers = CustomerReader(daybook.tables.lookups.table)
         self._lookups = LookupReader(daybook.tables.lookups)
 
+    def now(self, wanted: AtLeast) -> datetime:
+        """What time it is for who asks."""
+        return wanted.moment.clock(self.clock())
+
     @contextmanager
-    def lookups(self, at_least: int) -> Generator[Lookups]:
-        """A snapshot of the lookups that includes position `at_least`. Raises NotYet or Unavailable."""
-        self.daybook.reach(at_least, Home.LOOKUPS)
-        with self._lookups.snapshot() as lookups:
+    def lookups(self, wanted: AtLeast, folds: Collection[str], about: UUID | None = None) -> Generator[Lookups]:
+        """A snapshot of the lookups as `wanted`, in which `folds` can be asked.
+
+        As of another moment they are folded for that: from the events of the customers of the record `about` alone, if one is
+        named, and then nothing else may be asked of them. Raises NotYet, Unavailable or BuildFailed.
+        """
+        moment, pasts = wanted.moment, self.daybook.pasts
+        if moment.is_now:
+            self.daybook.reach(wanted.at_least, Home.LOOKUPS)
+            with self._lookups.snapshot() as lookups:
+                yield lookups
+            return
+        head = self.daybook.written(wanted.at_least)
+        with pasts.lookups(moment, folds) if about is None else pasts.lookups_of(moment, folds, self._around(about, head), head) as lookups:
             yield lookups
 
     @contextmanager
-    def facts(self, at_least: int) -> Generator[Facts]:
-        """A snapshot of the facts that includes position `at_least`. Raises NotYet or Unavailable."""
-        self.daybook.reach(at_least, Home.FACTS)
-        with asked(self.daybook.tables.facts) as facts:
+    def facts(self, wanted: AtLeast, folds: Collection[str], about: UUID | None = None) -> Generator[Facts]:
+        """A snapshot of the facts in the same way."""
+        moment, pasts = wanted.moment, self.daybook.pasts
+        if moment.is_now:
+            self.daybook.reach(wanted.at_least, Home.FACTS)
+            with asked(self.daybook.tables.facts) as facts:
+                yield facts
+            return
+        head = self.daybook.written(wanted.at_least)
+        if about is not None:
+            with pasts.facts_of(moment, folds, self._around(about, head), head) as facts:
+                yield facts
+            return
+        with pasts.facts(moment, folds) as store, asked(store) as facts:
             yield facts
+
+    def _around(self, record: UUID, head: int) -> Sequence[int]:
+        """Where the histories of a record's customers lie."""
+        self.daybook.reach(head, Home.FACTS)
+        with asked(self.daybook.tables.facts) as facts:
+            return around(facts, str(record))
 
     def page(self, question: str, items: Sequence[Any], limit: int, place: Callable[[Any], Sequence[str | int]]) -> dict[str, Any]:
         """A page of `items` in order, of which there may be one more than `limit`; `next` leads on when there are more."""

@@ -19,6 +19,7 @@ from api.reading.shapes_of_records import CustomerBody
 from commands.command import NO_CONTROL
 from domain.errors import DaybookError
 from projections.timeline import OF_A_CUSTOMER
+from readmodels.customers import FOLDS as CUSTOMER_FOLDS
 from readmodels.sentences import Language
 from readmodels.timeline import FOLDS as TIMELINE_FOLDS
 from readmodels.timeline import Order, Question, Wording, place, timeline, told
@@ -89,22 +90,23 @@ def customer_routes(reading: Reading) -> APIRouter:
     @router.get("/v1/customers/by-external", response_model=CustomerBody, responses=responses(404, 409, 422, 503))
     def customer_by_external_id(named: Annotated[ExternalParameters, Query()]) -> Response:
         """All that is known of the customer whom another system knows by this name."""
-        with reading.lookups(named.at_least) as lookups:
-            customer_id = customers.id_of(lookups, named.source, named.id)
-            return answer(*customers.customer(lookups, customer_id, decrypt=reading.decrypt, now=reading.clock()))
+        with reading.lookups(named.today, CUSTOMER_FOLDS) as today:
+            customer_id = UUID(customers.id_of(today, named.source, named.id))
+        with reading.lookups(named, CUSTOMER_FOLDS, customer_id) as lookups:
+            return answer(*customers.customer(lookups, customer_id, decrypt=reading.decrypt, now=reading.now(named)))
 
     @router.get("/v1/customers/{customer_id}", response_model=CustomerBody, responses=responses(404, 409, 422, 503))
     def customer(customer_id: CustomerId, wanted: Annotated[AtLeast, Query()]) -> Response:
         """All that is known of a customer."""
-        with reading.lookups(wanted.at_least) as lookups:
-            return answer(*customers.customer(lookups, customer_id, decrypt=reading.decrypt, now=reading.clock()))
+        with reading.lookups(wanted, CUSTOMER_FOLDS, customer_id) as lookups:
+            return answer(*customers.customer(lookups, customer_id, decrypt=reading.decrypt, now=reading.now(wanted)))
 
     @router.get("/v1/customers/{customer_id}/timeline", response_model=TimelineBody, responses=responses(404, 409, 422, 503))
     def customer_timeline(customer_id: CustomerId, wanted: Annotated[TimelineParameters, Query()]) -> Response:
         """Everything that happened with a customer."""
         question = Question(customer_id=str(customer_id), kinds=tuple(wanted.kind), order=wanted.order)
         name = question_of(f"timeline of {customer_id}", wanted.model_copy(update={"language": "en"}))
-        with reading.facts(wanted.at_least) as facts:
+        with reading.facts(wanted, TIMELINE_FOLDS, customer_id) as facts:
             rows = timeline(facts, question, limit=wanted.limit + 1, after=reading.after(name, wanted.cursor))
             position = facts.position(*TIMELINE_FOLDS)
         wording = Wording(wanted.language, personal_of, reading.decrypt)

@@ -76,7 +76,7 @@ def figure_routes(reading: Reading) -> APIRouter:
     def pipeline_funnel(wanted: Annotated[FunnelParameters, Query()]) -> Response:
         """How far deals came, where they were lost, where they are, and how long they took."""
         wanted.check()
-        with reading.facts(wanted.at_least) as facts:
+        with reading.facts(wanted, funnel.FOLDS) as facts:
             found = funnel.funnels(facts, wanted.question())
             position = facts.position(*funnel.FOLDS)
         about = {"view": wanted.view, "by": wanted.by, "since": wanted.since, "until": wanted.until}
@@ -86,7 +86,7 @@ def figure_routes(reading: Reading) -> APIRouter:
     def customer_satisfaction(wanted: Annotated[SatisfactionParameters, Query()]) -> Response:
         """What customers answered: CSAT, NPS or CES, with the response rate and the distribution of scores."""
         wanted.check()
-        with reading.facts(wanted.at_least) as facts:
+        with reading.facts(wanted, satisfaction.FOLDS) as facts:
             found = satisfaction.satisfaction(facts, wanted.question(wanted.by))
             position = facts.position(*satisfaction.FOLDS)
         groups = [{**asdict(group), "distribution": {str(score): n for score, n in group.distribution.items()}} for group in found.groups]
@@ -97,7 +97,7 @@ def figure_routes(reading: Reading) -> APIRouter:
         """What customers wrote beside their scores, the latest first."""
         wanted.check()
         name = question_of("comments", wanted)
-        with reading.lookups(wanted.at_least) as lookups:
+        with reading.lookups(wanted, comments.FOLDS) as lookups:
             rows = comments.comments(lookups, wanted.question(), limit=wanted.limit + 1, after=reading.after(name, wanted.cursor))
             position = lookups.position(*comments.FOLDS)
         page = reading.page(name, rows, wanted.limit, lambda row: [row[column] for column in comments.ORDER])

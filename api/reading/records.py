@@ -43,7 +43,7 @@ def _add_list(router: APIRouter, reading: Reading, what: Listed) -> None:
         name = question_of(what.name, asked)
         given = {column: getattr(asked, column) for column in what.filters}
         equal = {column: str(value) if isinstance(value, UUID) else value for column, value in given.items() if value is not None}
-        with reading.lookups(asked.at_least) as lookups:
+        with reading.lookups(asked, what.folds) as lookups:
             after = reading.after(name, asked.cursor)
             rows = listed(lookups, what, layout, equal, limit=asked.limit + 1, decrypt=reading.decrypt, after=after)
             position = lookups.position(what.fold)
@@ -66,7 +66,8 @@ def _add_record(router: APIRouter, reading: Reading, what: Listed) -> None:
     layout = LAYOUTS[what.fold]
 
     def one(record_id: Annotated[UUID, Path(description=f"The {what.record}'s id.")], wanted: Annotated[AtLeast, Query()]) -> Response:
-        with reading.lookups(wanted.at_least) as lookups:
+        about = record_id if "customer_id" in layout.names else None
+        with reading.lookups(wanted, what.folds, about) as lookups:
             found = record(lookups, what, layout, str(record_id), decrypt=reading.decrypt)
             return answer(found, lookups.position(what.fold))
 

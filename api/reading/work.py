@@ -40,8 +40,8 @@ def work_routes(reading: Reading) -> APIRouter:
         """Each stage with its deals, how long these have stood there, and which rot."""
         pipeline_id = str(wanted.pipeline) if wanted.pipeline else None
         question = board.Question(pipeline_id=pipeline_id, owner_id=wanted.owner, team=wanted.team, deals=wanted.deals)
-        with reading.lookups(wanted.at_least) as lookups:
-            boards = board.boards(lookups, question, decrypt=reading.decrypt, now=reading.clock())
+        with reading.lookups(wanted, board.FOLDS) as lookups:
+            boards = board.boards(lookups, question, decrypt=reading.decrypt, now=reading.now(wanted))
             position = lookups.position(*board.FOLDS)
         return answer({"currency": reading.daybook.settings.base_currency, "boards": boards}, position)
 
@@ -52,9 +52,9 @@ def work_routes(reading: Reading) -> APIRouter:
         question = queue.Question(
             agent=wanted.agent, team=wanted.team, priority=wanted.priority, category=wanted.category, status=wanted.status
         )
-        with reading.lookups(wanted.at_least) as lookups:
+        with reading.lookups(wanted, queue.FOLDS) as lookups:
             after = reading.after(name, wanted.cursor)
-            rows = queue.queue(lookups, question, limit=wanted.limit + 1, decrypt=reading.decrypt, now=reading.clock(), after=after)
+            rows = queue.queue(lookups, question, limit=wanted.limit + 1, decrypt=reading.decrypt, now=reading.now(wanted), after=after)
             position = lookups.position(*queue.FOLDS)
         page = reading.page(name, rows, wanted.limit, queue.place)
         for row in page["items"]:

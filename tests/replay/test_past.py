@@ -1,0 +1,171 @@
+"""A moment's read models are those of its events: by either clock, whole or around one customer, kept or folded anew."""
+
+import random
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from typing import Any
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from domain.errors import NotFound
+from projections.catalogue import FOLDS, layouts
+from projections.engine import Engine
+from projections.fold import Home
+from projections.history import History
+from projections.homes import FactTables
+from readmodels import customers
+from readmodels.asking import asked
+from readmodels.customers import CustomerReader
+from readmodels.facts import FactStore
+from readmodels.lookups import LookupStore
+from readmodels.timeline import around
+from replay import past as replaying
+from replay.moments import Moment
+from replay.past import Past, Pasts
+from tests.commands.orders import order
+from tests.projections.feed import MemoryFeed, wild_history
+from tests.readmodels.folding import Company, company
+from tests.readmodels.histories import ext
+from tests.readmodels.test_customers import story
+
+FACTS = [fold.name for fold in FOLDS if Home.FACTS in fold.homes]
+LOOKUPS = [fold.name for fold in FOLDS if Home.LOOKUPS in fold.homes]
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def instants(feed: MemoryFeed) -> list[datetime]:
+    return sorted(datetime.fromisoformat(event.occurred_at) for event in feed.events)
+
+
+def moments(feed: MemoryFeed, chance: random.Random) -> Moment:
+    as_of, known_at = (chance.choice([None, *instants(feed)]) for _ in range(2))
+    return Moment(as_of, known_at)
+
+
+def facts_of(store: FactStore) -> dict[str, list[Any]]:
+    return {name: sorted(store.query(f"SELECT * FROM {name}"), key=repr) for name in FACTS}
+
+
+def lookups_of(store: LookupStore) -> dict[str, list[Any]]:
+    with store.reading() as connection:
+        return {name: sorted(map(tuple, connection.exec_driver_sql(f'SELECT * FROM "{name}"')), key=repr) for name in LOOKUPS}
+
+
+def expected(feed: MemoryFeed, moment: Moment) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
+    """What the Python evaluator makes of the events of the moment, and of no others."""
+    only = MemoryFeed()
+    only.add([event for event in feed.events if moment.sees(event)])
+    with closing(Past(Moment(), History(only))) as every:
+        every.take(Home.FACTS, FACTS, only.events, only.head())
+        every.take(Home.LOOKUPS, LOOKUPS, only.events, only.head())
+        return facts_of(every.fact_store), lookups_of(every.lookup_store)
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10_000))
+def test_a_moment_is_folded_from_its_events_alone(seed: int) -> None:
+    feed = MemoryFeed()
+    feed.add(wild_history(seed, 150))
+    moment = moments(feed, random.Random(seed))
+    with closing(Past(moment, History(feed))) as past:
+        past.fold(Home.FACTS, FACTS)
+        past.fold(Home.LOOKUPS, LOOKUPS)
+        assert (facts_of(past.fact_store), lookups_of(past.lookup_store)) == expected(feed, moment)
+
+
+@settings(max_examples=8)
+@given(seed=st.integers(0, 10_000))
+def test_what_is_kept_takes_what_was_learnt_since(seed: int) -> None:
+    feed = MemoryFeed()
+    feed.add(wild_history(seed, 80))
+    moment = moments(feed, random.Random(seed))
+    with closing(Past(moment, History(feed))) as past:
+        past.fold(Home.FACTS, FACTS[:4])
+        feed.add(wild_history(seed + 1, 60, after=feed.head()))
+        past.fold(Home.FACTS, FACTS)
+        past.fold(Home.LOOKUPS, LOOKUPS)
+        assert (facts_of(past.fact_store), lookups_of(past.lookup_store)) == expected(feed, moment)
+
+
+def test_the_moments_asked_last_are_kept_and_the_others_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replaying, "KEPT", 2)
+    feed = MemoryFeed()
+    feed.add(wild_history(3, 50))
+    asked_for = [Moment(as_of=instant) for instant in instants(feed)[:4]]
+    with closing(Pasts(History(feed))) as pasts:
+        with pasts.facts(asked_for[0], ["opportunities"]) as held:
+            for moment in asked_for[1:]:
+                with pasts.facts(moment, ["opportunities"]):
+                    pass
+            assert held.query("SELECT count(*) >= 0 FROM opportunities") == [(True,)]
+        with pasts.facts(asked_for[3], ["opportunities"]) as again:
+            kept = again
+        with pasts.facts(asked_for[3], ["opportunities"]) as again:
+            assert again is kept
+        with pytest.raises(duckdb.ConnectionException):
+            held.query("SELECT 1")
+
+
+def test_one_that_lags_far_behind_is_folded_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(replaying, "BULK_LAG", 20)
+    feed = MemoryFeed()
+    feed.add(wild_history(5, 50))
+    moment = Moment(as_of=LATER)
+    with closing(Pasts(History(feed))) as pasts:
+        with pasts.facts(moment, ["surveys"]) as before:
+            pass
+        feed.add(wild_history(6, 50, after=feed.head()))
+        with pasts.facts(moment, ["surveys"]) as after:
+            assert after is not before
+            engine = Engine(FactTables(FactStore(None, layouts(Home.FACTS))), FOLDS, feed)
+            assert engine.position == 0
+            assert after.query("SELECT min(position) FROM folds") == [(feed.head(),)]
+
+
+@pytest.fixture(scope="module")
+def firm() -> Iterator[Company]:
+    stages = [{"name": "Lead"}, {"name": "Won", "status": "won"}, {"name": "Lost", "status": "lost"}]
+    with company() as opened:
+        opened.give(order("define_pipeline", pipeline_id=ext("pipe"), name="Pipe", stages=stages))
+        for seed in range(3):
+            opened.try_all(story(random.Random(seed), f"c{seed}"))
+        opened.give(order("move_contact", contact_id=ext("c0-3"), customer_id=ext("c1")))
+        yield opened
+
+
+def test_one_customer_is_the_same_from_its_own_events_as_from_all(firm: Company) -> None:
+    chance = random.Random(1)
+    of_all = sorted({event.occurred_at for event in firm.events} | {event.recorded_at for event in firm.events})
+    ids = {event.data["customer_id"] for event in firm.events if event.type == "customer.registered"}
+    reader = CustomerReader(firm.lookup_store.table)
+    with closing(Pasts(History(firm.books.log))) as pasts:
+        for _ in range(10):
+            moment = Moment(*(datetime.fromisoformat(chance.choice(of_all)) if chance.random() < 0.7 else None for _ in range(2)))
+            for customer_id in ids:
+                with firm.facts() as facts:
+                    positions = around(facts, customer_id)
+                with pasts.lookups(moment, customers.FOLDS) as whole:
+                    wide = _answer(firm, reader, whole, customer_id)
+                with pasts.lookups_of(moment, customers.FOLDS, positions, firm.books.log.head()) as own:
+                    assert _answer(firm, reader, own, customer_id) == wide
+
+
+def _answer(firm: Company, reader: CustomerReader, lookups: Any, customer_id: str) -> object:
+    try:
+        return reader.customer(lookups, customer_id, decrypt=firm.books.vault.decrypt_all, now=LATER)
+    except NotFound as error:
+        return error.code
+
+
+def test_now_is_what_serves(firm: Company) -> None:
+    with closing(Past(Moment(as_of=LATER), History(firm.books.log))) as past:
+        past.fold(Home.FACTS, FACTS)
+        past.fold(Home.LOOKUPS, LOOKUPS)
+        assert facts_of(past.fact_store) == facts_of(firm.fact_store)
+        assert lookups_of(past.lookup_store) == lookups_of(firm.lookup_store)
+        with asked(past.fact_store) as facts:
+            assert facts.position(*FACTS) == firm.books.log.head()
