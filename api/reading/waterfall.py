@@ -73,8 +73,8 @@ def waterfall_routes(reading: Reading) -> APIRouter:
     @router.get("/v1/waterfall", response_model=WaterfallBody, responses=responses(404, 409, 422, 503))
     def pipeline_waterfall(wanted: Annotated[WaterfallParameters, Query()]) -> Response:
         """How the open pipeline changed between two moments: opening, what came, what went, closing."""
-        question = wanted.question(reading.clock())
-        with reading.facts(wanted.at_least) as facts:
+        question = wanted.question(reading.now(wanted))
+        with reading.facts(wanted, waterfall.FOLDS) as facts:
             found = waterfall.waterfalls(facts, question)
             position = facts.position(*waterfall.FOLDS)
         about = {name: getattr(wanted, name) for name in ("clock", "by", "closing_from", "closing_until")}
@@ -85,11 +85,11 @@ def waterfall_routes(reading: Reading) -> APIRouter:
     @router.get("/v1/waterfall/deals", response_model=WaterfallDealsBody, responses=responses(404, 409, 422, 503))
     def waterfall_deals(wanted: Annotated[WaterfallDealParameters, Query()]) -> Response:
         """The deals behind one bar of the waterfall, the largest first; their values add up to the bar's."""
-        question = wanted.question(reading.clock())
+        question = wanted.question(reading.now(wanted))
         name = question_of("waterfall", wanted)
         groups = None if wanted.group is None else [wanted.group]
         after = reading.after(name, wanted.cursor) or ()
-        with reading.facts(wanted.at_least) as facts:
+        with reading.facts(wanted, waterfall.FOLDS_OF_DEALS) as facts:
             deals = waterfall.deals_behind(facts, question, wanted.bar, groups=groups, limit=wanted.limit + 1, after=after)
             position = facts.position(*waterfall.FOLDS_OF_DEALS)
         page = reading.page(name, deals, wanted.limit, waterfall.place)
