@@ -3,10 +3,13 @@
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from tempfile import TemporaryDirectory
+from typing import Final
 
 import duckdb
 
 from domain.errors import DaybookError
+from projections.archive import Archive
 from projections.engine import BATCH, Engine
 from projections.evaluate import Poison, evaluate
 from projections.feed import Feed
@@ -15,6 +18,9 @@ from projections.gathering import Gathered, Gathering, SliceFailed
 from projections.homes import Writer, lanes_for
 from projections.plan import Plan
 from readmodels.layout import State, Version
+
+MEMORY: Final = "700MB"
+"""What folding may take beside the stores; beyond that DuckDB lays rows aside on the disk."""
 
 Progress = Callable[[int, int], None]
 """Told how many events are folded, out of how many."""
@@ -46,11 +52,19 @@ def _drafts(wanted: Mapping[Engine, Iterable[str]]) -> list[Draft]:
 
 
 @contextmanager
-def _scratch(drafts: Iterable[Draft]) -> Generator[duckdb.DuckDBPyConnection]:
-    """The facts' own DuckDB if facts are built, so that rows go over within it."""
-    by_home = {home: engine for draft in drafts for home, engine in draft.engines.items()}
-    with (by_home.get(Home.FACTS) or by_home[Home.LOOKUPS]).tables.scratch() as scratch:
-        yield scratch
+def _scratch() -> Generator[duckdb.DuckDBPyConnection]:
+    """A DuckDB in memory that may read the archive's files, which no user's SQL ever reaches."""
+    with TemporaryDirectory(prefix="daybook-fold-") as spill:
+        config: dict[str, str | bool | int | float | list[str]] = {
+            "threads": 1,  # of one statement; several run side by side
+            "memory_limit": MEMORY,
+            "temp_directory": spill,
+            "preserve_insertion_order": False,
+        }
+        with duckdb.connect(":memory:", config=config) as connection:
+            for setting in ("TimeZone = 'UTC'", "arrow_lossless_conversion = true", "parquet_metadata_cache = true"):
+                connection.execute(f"SET {setting}")
+            yield connection
 
 
 def _by_engine(drafts: Iterable[Draft]) -> dict[Engine, list[Draft]]:
@@ -64,8 +78,9 @@ def _by_engine(drafts: Iterable[Draft]) -> dict[Engine, list[Draft]]:
 class Builder:
     """Folds the whole log once for all wanted tables of all homes, then hands them over ready to be switched in."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, archive: Archive | None = None) -> None:
         self._feed = feed
+        self._archive = archive
 
     def build(self, wanted: Mapping[Engine, Iterable[str]], progress: Progress | None = None) -> list[Draft]:
         """New versions of the folds `wanted` of each engine, folded up to where the log was when this began. Raises BuildFailed."""
@@ -97,12 +112,14 @@ class Builder:
 
     def _fold(self, drafts: Sequence[Draft], upto: int, progress: Progress | None) -> None:
         folds = [Gathered(draft.plan, lanes_for(draft.plan, list(draft.engines)), _filler(draft)) for draft in drafts]
+        types = {event_type for draft in drafts for event_type in draft.plan.routes}
         with ExitStack() as stack:
             for engine in _by_engine(drafts):
                 stack.enter_context(engine.tables.filling(upto))
-            scratch = stack.enter_context(_scratch(drafts))
+            stretches = stack.enter_context(self._archive.reading(upto, types)) if self._archive else ()
+            scratch = stack.enter_context(_scratch())
             try:
-                Gathering(scratch, folds).run(self._feed.arrow(0, upto), upto, lambda done: progress(done, upto) if progress else None)
+                Gathering(scratch, folds).run(self._feed, stretches, upto, lambda done: progress(done, upto) if progress else None)
             except SliceFailed as failure:
                 self._explain(drafts, failure)
 

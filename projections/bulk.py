@@ -70,7 +70,7 @@ class Bulk:
     def __init__(self, connection: duckdb.DuckDBPyConnection, targets: Iterable[Target]) -> None:
         self._connection = connection
         self._targets = tuple(targets)
-        self._used = {event.type: (event, values) for event, values in used_values(self._targets).items()}
+        self.used = {event.type: (event, values) for event, values in used_values(self._targets).items()}
 
     @contextmanager
     def typed(self, events: pa.Table) -> Generator[frozenset[str]]:
@@ -81,7 +81,7 @@ class Bulk:
         made: list[str] = []
         try:
             for event_type, table in by_type(events):
-                if event_type in self._used:
+                if event_type in self.used:
                     self._type(event_type, table)
                     made.append(event_type)
             yield frozenset(made)
@@ -91,7 +91,7 @@ class Bulk:
                     self._connection.execute(f"DROP TABLE IF EXISTS temp.{relation_of(event_type)}")
 
     def _type(self, event_type: str, table: pa.Table) -> None:
-        event, values = self._used[event_type]
+        event, values = self.used[event_type]
         self._connection.register("incoming_events", table)
         try:
             select = typed(event, values | {Envelope("position")}, "incoming_events")

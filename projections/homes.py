@@ -1,7 +1,7 @@
 """How rows that events made come into the tables of each home: combined with what is there already."""
 
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import Any, Final, Protocol, cast
 
 import duckdb
@@ -32,6 +32,10 @@ ARROW: Final[Mapping[Kind, pa.DataType]] = {
 
 ROWS_AT_ONCE: Final = 20_000
 """Rows that are combined at once with those in a table: bounds the memory."""
+
+
+FILL_ROWS: Final = 2**16
+"""Rows that come over to the facts at once."""
 
 
 class Writer(Protocol):
@@ -202,10 +206,13 @@ class FactTables:
         return nullcontext()
 
     def fill(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
-        """Load rows by one statement; `scratch` must be a connection of this store."""
+        """Load rows by one statement, while `scratch` is still making them."""
         layout = plan.layout_in(Home.FACTS)
         columns = ", ".join(quoted(name) for name in layout.names)
-        scratch.execute(f"INSERT INTO {quoted(layout.physical(version.number))} ({columns}) SELECT {columns} FROM {relation}")
+        with closing(self.store.scratch()) as connection:
+            connection.register("ready_rows", scratch.execute(f"SELECT {columns} FROM {relation}").to_arrow_reader(FILL_ROWS))
+            connection.execute(f"INSERT INTO {quoted(layout.physical(version.number))} ({columns}) SELECT {columns} FROM ready_rows")
+            connection.unregister("ready_rows")
 
     def load(self, plan: Plan, version: Version, rows: pa.RecordBatchReader) -> None:
         """Load rows that another DuckDB made, in one transaction."""

@@ -33,6 +33,8 @@ ENVELOPE: Mapping[str, Kind] = {
     "actor": Kind.TEXT,
     "source": Kind.TEXT,
     "command_id": Kind.TEXT,
+    "correlation_id": Kind.TEXT,
+    "causation_id": Kind.TEXT,
     "irregular": Kind.TEXTS,
 }
 """The parts of the envelope that folds may use."""

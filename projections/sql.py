@@ -209,6 +209,15 @@ def partials(plan: Plan, lanes: Sequence[Lane], types: Iterable[str]) -> list[st
     return [widened(plan, lanes, cluster, f"({query})") for cluster, query in queries if query]
 
 
+def rows_of(plan: Plan, lanes: Sequence[Lane], types: Iterable[str]) -> str | None:
+    """A query for the rows that the typed events of `types` make, one for each key; None when they make none."""
+    queries = partials(plan, lanes, types)
+    if not queries:
+        return None
+    together = " UNION ALL ".join(queries)
+    return together if plan.fold.per_event else combined(plan, lanes, f"({together})")
+
+
 def clusters(plan: Plan, lanes: Sequence[Lane]) -> list[tuple[Lane, ...]]:
     """Lanes that different events speak to, apart: narrow rows group faster, and rows of one key combine anyway.
 

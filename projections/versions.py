@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterable, Mapping, Sequence
 
+from projections.archive import Archive
 from projections.build import Builder, BuildFailed, Draft, Progress
 from projections.engine import Engine
 from projections.feed import Feed
@@ -12,7 +13,7 @@ from readmodels.layout import State, Version
 log = logging.getLogger(__name__)
 
 
-def start(feed: Feed, engines: Sequence[Engine], progress: Progress | None = None) -> list[str]:
+def start(feed: Feed, engines: Sequence[Engine], progress: Progress | None = None, archive: Archive | None = None) -> list[str]:
     """Make ready to serve: every fold has a serving table afterwards; gives the names of those that are stale.
 
     A stale one was folded by another declaration than today's; it serves as it is until `build` has been called for it.
@@ -28,16 +29,16 @@ def start(feed: Feed, engines: Sequence[Engine], progress: Progress | None = Non
                 fresh.setdefault(engine, []).append(plan.name)
             elif found.fingerprint != plan.fold.fingerprint:
                 stale.add(plan.name)
-    _build_first(feed, fresh, progress)
+    _build_first(feed, fresh, progress, archive)
     return sorted(stale)
 
 
-def _build_first(feed: Feed, fresh: Mapping[Engine, Sequence[str]], progress: Progress | None) -> None:
+def _build_first(feed: Feed, fresh: Mapping[Engine, Sequence[str]], progress: Progress | None, archive: Archive | None) -> None:
     """Build folds that have no serving table. One that fails serves from its empty beginning, so that it goes as far as it can."""
     failing: set[str] = set()
     while wanted := {engine: [name for name in names if name not in failing] for engine, names in fresh.items()}:
         try:
-            build(feed, wanted, progress)
+            build(feed, wanted, progress, archive)
         except BuildFailed as failure:
             log.warning("%s", failure.message)
             failing |= {failure.fold} if failure.fold else {name for names in wanted.values() for name in names}
@@ -77,12 +78,14 @@ def _prepare(engine: Engine, plan: Plan) -> Version | None:
     return serving
 
 
-def build(feed: Feed, wanted: Mapping[Engine, Iterable[str]], progress: Progress | None = None) -> list[Draft]:
+def build(
+    feed: Feed, wanted: Mapping[Engine, Iterable[str]], progress: Progress | None = None, archive: Archive | None = None
+) -> list[Draft]:
     """Build new versions of the folds `wanted` of each engine beside the serving ones, and switch each in.
 
     Raises BuildFailed; then a home that was not switched yet goes on serving what it did.
     """
-    builder = Builder(feed)
+    builder = Builder(feed, archive)
     drafts = builder.build(wanted, progress)
     try:
         builder.switch(drafts)
