@@ -1,27 +1,33 @@
 """All events by type, as relations that SQL can fold: the past as far back as it goes, whole or as it was seen at some moment."""
 
-from collections.abc import Collection, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from typing import Final
 
 import duckdb
 import pyarrow as pa
 
+from domain.catalogue import EVENTS
 from domain.event import Event
-from projections.bulk import by_type, slices
+from projections.archive import Archive, Stretch, filed
+from projections.bulk import by_type
 from projections.feed import Feed
-from projections.sql import relation_of, typed
-from projections.values import OCCURRED_AT, POSITION, RECORDED_AT, Value
+from projections.gathering import Range, logged, unfiled
+from projections.sql import quoted, relation_of, typed
+from projections.tail import Tail
+from projections.values import OCCURRED_AT, POSITION, RECORDED_AT, Envelope, Field, Value
 
 CLOCKS: Final = (POSITION, OCCURRED_AT, RECORDED_AT)
 """What every relation has, so that events can be chosen by it."""
 
 
 class History:
-    """Every event there is, typed, for questions that go through all of them."""
+    """Every event there is, typed, for questions that go through all of them: from the archive's files, and the rest from the log."""
 
-    def __init__(self, feed: Feed) -> None:
+    def __init__(self, feed: Feed, archive: Archive | None = None) -> None:
         self.feed = feed
+        self._archive = archive
+        self._tail = Tail(feed, EVENTS)
 
     @contextmanager
     def relations(
@@ -36,25 +42,108 @@ class History:
         Raises duckdb.Error when an event is not of its type's shape.
         """
         wanted = {event.type: (event, {*values, *CLOCKS}) for event, values in used.items()}
-        where = f" WHERE {only}" if only else ""
-        made: set[str] = set()
+        with self._archive.reading(upto, wanted.keys()) if self._archive else nullcontext([]) as stretches:
+            made = _Relations(connection, wanted, upto, only)
+            try:
+                made.file(stretches)
+                self._log(made, unfiled(stretches, upto))
+                yield made.put_together()
+            finally:
+                made.drop()
+
+    def _log(self, made: "_Relations", ranges: Sequence[Range]) -> None:
+        """Add what is not in files: what is newest from memory where it is there."""
+        for after, upto, types in ranges:
+            kept = self._tail.between(after, upto) if self._archive and types is None else None
+            if kept is None:
+                made.store(logged(self.feed, [(after, upto, types)]))
+                continue
+            tables, awkward = kept
+            made.keep(tables, after)
+            if awkward & made.wanted.keys():
+                made.store(logged(self.feed, [(after, upto, awkward)]))
+
+
+class _Relations:
+    """The relations of one question on their way; each type's events may lie in files, in memory and in a table of their own."""
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, wanted: Mapping[str, tuple[type[Event], set[Value]]], upto: int, only: str | None
+    ) -> None:
+        self.wanted = wanted
+        self._connection = connection
+        self._upto = upto
+        self._only = only
+        self._parts: dict[str, list[str]] = {}
+        self._tables: set[str] = set()
+        self._registered: list[str] = []
+        self._views: list[str] = []
+
+    def file(self, stretches: Sequence[Stretch]) -> None:
+        """Add what is in the archive's files."""
+        last = None if all(stretch.whole for stretch in stretches) else self._upto
+        for event_type, (_, values) in self.wanted.items():
+            if files := [stretch.files[event_type] for stretch in stretches if event_type in stretch.files]:
+                self._add(event_type, f"({filed(values, files, upto=last)})")
+
+    def keep(self, tables: Mapping[str, pa.Table], after: int) -> None:
+        """Add tables with all values as columns."""
+        for event_type in self.wanted.keys() & tables.keys():
+            name = f"kept {event_type}"
+            self._connection.register(name, tables[event_type])
+            self._registered.append(name)
+            self._add(event_type, f"(SELECT * FROM {quoted(name)} WHERE position > {after} AND position <= {self._upto})")
+
+    def store(self, events: Iterable[tuple[int, int, pa.Table]]) -> None:
+        """Type events of the log into tables."""
+        where = f" WHERE {self._only}" if self._only else ""
+        for _after, _upto, some in events:
+            for event_type, table in by_type(some):
+                if event_type in self.wanted:
+                    self._store(event_type, table, f"SELECT * FROM ({typed(*self.wanted[event_type], 'incoming_events')}){where}")
+
+    def _store(self, event_type: str, table: pa.Table, select: str) -> None:
+        name = f"temp.{quoted('logged ' + event_type)}"
+        self._connection.register("incoming_events", table)
         try:
-            for events in slices(self.feed.arrow(0, upto)):
-                for event_type, table in by_type(events):
-                    if event_type in wanted:
-                        select = f"SELECT * FROM ({typed(*wanted[event_type], 'incoming_events')}){where}"
-                        _add(connection, event_type, table, select, begun=event_type in made)
-                        made.add(event_type)
-            yield frozenset(made)
+            begun = event_type in self._tables
+            self._connection.execute(
+                f"INSERT INTO {name} {select}" if begun else f"CREATE TEMP TABLE {quoted('logged ' + event_type)} AS {select}"
+            )
         finally:
-            for event_type in made:
-                connection.execute(f"DROP TABLE IF EXISTS temp.{relation_of(event_type)}")
+            self._connection.unregister("incoming_events")
+        if not begun:
+            self._tables.add(event_type)
+            self._add(event_type, name)
+
+    def _add(self, event_type: str, source: str) -> None:
+        where = f" WHERE {self._only}" if self._only else ""
+        columns = ["position", *sorted(_name(value) for value in self.wanted[event_type][1] if _name(value))]
+        self._parts.setdefault(event_type, []).append(f"SELECT {', '.join(columns)} FROM {source}{where}")
+
+    def put_together(self) -> frozenset[str]:
+        """Make the relations, and say of which types there are any."""
+        for event_type, parts in self._parts.items():
+            self._connection.execute(f"CREATE TEMP VIEW {relation_of(event_type)} AS {' UNION ALL '.join(parts)}")
+            self._views.append(event_type)
+        return frozenset(self._views)
+
+    def drop(self) -> None:
+        """Leave nothing behind."""
+        for event_type in self._views:
+            self._connection.execute(f"DROP VIEW IF EXISTS temp.{relation_of(event_type)}")
+        for name in self._registered:
+            self._connection.unregister(name)
+        for event_type in self._tables:
+            self._connection.execute(f"DROP TABLE IF EXISTS temp.{quoted('logged ' + event_type)}")
 
 
-def _add(connection: duckdb.DuckDBPyConnection, event_type: str, table: pa.Table, select: str, *, begun: bool) -> None:
-    connection.register("incoming_events", table)
-    try:
-        name = relation_of(event_type)
-        connection.execute(f"INSERT INTO temp.{name} {select}" if begun else f"CREATE TEMP TABLE {name} AS {select}")
-    finally:
-        connection.unregister("incoming_events")
+def _name(value: Value) -> str:
+    """The column of a value; empty for what is in every relation or in none."""
+    match value:
+        case Field(name):
+            return quoted("d_" + name)
+        case Envelope(name) if name not in ("position", "type"):
+            return quoted("e_" + name)
+        case _:
+            return ""

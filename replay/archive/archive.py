@@ -16,7 +16,9 @@ from replay.archive.writing import CLASSES, digest_of, write
 log = logging.getLogger(__name__)
 
 SEGMENT: Final = 2**18
-"""Positions of a whole segment: about 30 MiB in files, and as many events as are parsed in a second."""
+"""Positions of a whole segment: about 30 MiB in files."""
+SHORT: Final = 2**15
+"""Positions of a short segment: what is newer is typed from the log whenever the past is asked about."""
 
 Progress = Callable[[int, int], None]
 """Told how many events are written, out of how many."""
@@ -71,14 +73,14 @@ class Archive:
     that are missing, changed or of an older shape; none of them is read until it has been written anew.
     """
 
-    def __init__(self, folder: Path, feed: Feed, *, segment: int = SEGMENT) -> None:
+    def __init__(self, folder: Path, feed: Feed, *, segment: int = SEGMENT, short: int = SHORT) -> None:
         """Open the archive in `folder`, made if it is not there. Raises OSError when it cannot be read or written."""
         folder.mkdir(mode=0o700, exist_ok=True)
         self.folder = folder
         self.failure: str | None = None
         """Why nothing could be written when that was tried last; None when all is well."""
         self._feed = feed
-        self._size = segment
+        self._size, self._short = segment, short
         self._turn = RLock()
         """Held by the one who writes."""
         self._lock = Lock()
@@ -186,10 +188,11 @@ class Archive:
 
     def behind(self) -> bool:
         """Whether there is something to write: what is bad, or a whole segment."""
-        return bool(self._troubles) or self._feed.head() - self._whole() >= self._size
+        head = self._feed.head()
+        return bool(self._troubles) or head - self._whole() >= self._size or head - self.position >= self._short
 
     def _whole(self) -> int:
-        """Up to where there are whole segments: after it a short one may stand, which a whole one takes the place of."""
+        """Up to where there are whole segments: after them short ones may stand, which a whole one takes the place of in time."""
         end = 0
         for segment in self._segments:
             if segment.upto - segment.after < self._size:
@@ -198,7 +201,7 @@ class Archive:
         return end
 
     def keep_up(self, *, short: bool = False, threads: int = 1, progress: Progress | None = None) -> Iterator[Written]:
-        """Write what is bad anew, then all whole segments that there are events for; with `short` also the rest, as a short one.
+        """Write what is bad anew, then all segments that there are events for, whole ones first; with `short` also what is left then.
 
         Gives what was written as it goes on. Raises OSError or duckdb.Error when it cannot be written, and what reading the log raises.
         """
@@ -212,8 +215,9 @@ class Archive:
             while head - (after := self._whole()) >= self._size:
                 yield self._write(after, after + self._size, None, threads, _from(progress, done, everything))
                 done += self._size
-            if short and head > max(self.position, self._whole()):
-                yield self._write(self._whole(), head, None, threads, _from(progress, done, everything))
+            done = everything - (head - self.position)
+            while head - (after := self.position) >= (1 if short else self._short):
+                yield self._write(after, min(after + self._size, head), None, threads, _from(progress, done, everything))
 
     def _bad(self) -> list[tuple[int, int, frozenset[str] | None]]:
         """Which segments have to be written anew, and which types of each (None: all). What is beyond the log is dropped instead."""
