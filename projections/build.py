@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Final
 
@@ -10,7 +11,7 @@ import duckdb
 
 from domain.errors import DaybookError
 from projections.archive import Archive
-from projections.engine import BATCH, Engine
+from projections.engine import BATCH, Engine, Target
 from projections.evaluate import Poison, evaluate
 from projections.feed import Feed
 from projections.fold import Home
@@ -41,6 +42,17 @@ class Draft:
     plan: Plan
     engines: dict[Home, Engine]
     versions: dict[Home, Version] = field(default_factory=dict[Home, Version])
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """How one fold's serving table compares with one that was folded from the beginning, both at `position`."""
+
+    fold: str
+    home: Home
+    position: int
+    rows_apart: int
+    """Rows that only one of the two has; 0 when they are equal."""
 
 
 def _drafts(wanted: Mapping[Engine, Iterable[str]]) -> list[Draft]:
@@ -139,6 +151,15 @@ class Builder:
             after = events[-1].position
         raise BuildFailed(None, f"{failure} cannot be folded: {failure.__cause__}") from failure
 
+    def check(self, drafts: Sequence[Draft]) -> list[Checked]:
+        """Compare what was folded with what serves, both at one position, row by row, while live writing goes on.
+
+        What serves by another declaration than today's, or was stopped, is not compared. Raises BuildFailed when a fold stopped.
+        """
+        with ExitStack() as stack:
+            found = [each for engine, group in _by_engine(drafts).items() for each in _meeting(engine, group, stack)]
+            return [Checked(name, home, position, difference()) for name, home, position, difference in found]
+
     def switch(self, drafts: Sequence[Draft]) -> None:
         """Catch up with what happened meanwhile, and let the new versions serve, those of each home in one transaction.
 
@@ -172,6 +193,31 @@ def _filler(draft: Draft) -> Callable[[duckdb.DuckDBPyConnection, str], None]:
             engine.tables.fill(draft.plan, draft.versions[home], connection, relation)
 
     return fill
+
+
+def _meeting(engine: Engine, drafts: Sequence[Draft], stack: ExitStack) -> list[tuple[str, Home, int, Callable[[], int]]]:
+    """Bring drafts and what serves to one position, and hold on to how both are there; gives what will compare them."""
+    home = engine.tables.home
+    numbers = {(draft.plan.name, draft.versions[home].number) for draft in drafts}
+    with engine.turn:
+        while True:
+            versions = {(version.fold, version.number): version for version in engine.tables.versions()}
+            serving = {v.fold: v for v in versions.values() if v.state is State.SERVING and _comparable(engine, v)}
+            pairs = [(versions[number], serving[number[0]]) for number in sorted(numbers) if number[0] in serving and number in versions]
+            if stopped := next((new for new, _ in pairs if new.error), None):
+                raise BuildFailed(stopped.fold, f"{stopped.fold} cannot be built: position {stopped.error_position}: {stopped.error}")
+            both = [Target(engine.plans[version.fold], version) for pair in pairs for version in pair]
+            if len({target.version.position for target in both}) <= 1:
+                break
+            engine.meet(both)
+        difference = stack.enter_context(engine.tables.comparing())
+    layouts = {name: plan.layout_in(home) for name, plan in engine.plans.items()}
+    return [(new.fold, home, new.position, partial(difference, layouts[new.fold], new.number, old.number)) for new, old in pairs]
+
+
+def _comparable(engine: Engine, version: Version) -> bool:
+    plan = engine.plans.get(version.fold)
+    return plan is not None and version.error is None and version.fingerprint == plan.fold.fingerprint
 
 
 def _switched(engine: Engine, drafts: Sequence[Draft]) -> bool:

@@ -111,11 +111,16 @@ class Engine:
 
     def move_on(self, targets: Sequence[Target]) -> bool:
         """Apply one batch to those of `targets` that are furthest behind; False when all are at the head."""
-        if not targets:
-            return False
-        after = min(target.version.position for target in targets)
+        return bool(targets) and self._move(targets, self.feed.head())
+
+    def meet(self, targets: Sequence[Target]) -> bool:
+        """Apply one batch to those of `targets` that are furthest behind, not beyond the others; False when all are at one position."""
+        return self._move(targets, max((target.version.position for target in targets), default=0))
+
+    def _move(self, targets: Sequence[Target], end: int) -> bool:
+        after = min((target.version.position for target in targets), default=end)
         group = [target for target in targets if target.version.position == after]
-        upto = min([self.feed.head(), *(t.version.position for t in targets if t.version.position > after)])
+        upto = min([end, *(t.version.position for t in targets if t.version.position > after)])
         if upto <= after:
             return False
         with suppress(Moved):

@@ -1,6 +1,6 @@
 """How rows that events made come into the tables of each home: combined with what is there already."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from typing import Any, Final, Protocol, cast
 
@@ -87,9 +87,13 @@ class Tables(Protocol):
         """Load rows into a new version's empty table, in transactions of its own; by any thread."""
         ...
 
-    def difference(self, layout: Layout, one: int, other: int) -> int:
-        """How many rows two versions do not have in common."""
+    def comparing(self) -> AbstractContextManager["Difference"]:
+        """Versions as they are now are compared within this context, while others go on writing."""
         ...
+
+
+Difference = Callable[[Layout, int, int], int]
+"""How many rows two versions of a table do not have in common."""
 
 
 class LookupTables:
@@ -145,12 +149,15 @@ class LookupTables:
         layout = plan.layout
         order = ", ".join(quoted(name) for name in layout.key)
         found = scratch.execute(loadable(layout, f"(SELECT * FROM {relation} ORDER BY {order})", self.store.dialect))
-        self._loader.load(layout, version.number, found.to_arrow_reader(rows_at_once(layout)))
+        self._loader.load(layout, version.number, _with_booleans(found.to_arrow_reader(rows_at_once(layout))))
 
-    def difference(self, layout: Layout, one: int, other: int) -> int:
-        """How many rows two versions do not have in common."""
+    @contextmanager
+    def comparing(self) -> Generator[Difference]:
+        """Versions as they are now are compared, row by row with the same key."""
+        equal = "IS NOT DISTINCT FROM" if self.store.dialect == "postgresql" else "IS"
         with self.store.reading() as connection:
-            return sum(connection.exec_driver_sql(_except(layout, a, b)).scalar_one() for a, b in ((one, other), (other, one)))
+            connection.exec_driver_sql("SELECT count(*) FROM folds")  # a transaction sees the tables as they are when it first reads
+            yield lambda layout, one, other: int(connection.exec_driver_sql(_apart(layout, one, other, equal)).scalar_one())
 
 
 class FactTables:
@@ -227,13 +234,57 @@ class FactTables:
             finally:
                 writer.connection.unregister("incoming_rows")
 
-    def difference(self, layout: Layout, one: int, other: int) -> int:
-        """How many rows two versions do not have in common."""
-        return sum(self.store.query(_except(layout, a, b))[0][0] for a, b in ((one, other), (other, one)))
+    @contextmanager
+    def comparing(self) -> Generator[Difference]:
+        """Versions as they are now are compared: by a hash over all rows, and one by one only where it is not the same."""
+        with self.store.cursor() as cursor:
+            cursor.execute("SELECT count(*) FROM folds").fetchall()  # a transaction sees the tables as they are when it first reads
+
+            def difference(layout: Layout, one: int, other: int) -> int:
+                sums = [cursor.execute(_sum(layout, number)).fetchall() for number in (one, other)]
+                if sums[0] == sums[1]:
+                    return 0
+                both = [cursor.execute(_except(layout, a, b)).fetchall()[0][0] for a, b in ((one, other), (other, one))]
+                return sum(both) or abs(sums[0][0][0] - sums[1][0][0])
+
+            yield difference
+
+
+def _with_booleans(reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
+    """The rows with booleans as databases take them; DuckDB gives them in bytes where it is told to give ids as they are."""
+    bytewise = [place for place, field in enumerate(reader.schema) if isinstance(field.type, pa.Bool8Type)]
+    if not bytewise:
+        return reader
+    schema = reader.schema
+    for place in bytewise:
+        schema = schema.set(place, schema.field(place).with_type(pa.bool_()))
+
+    def batches() -> Generator[pa.RecordBatch]:
+        for batch in reader:
+            columns: list[Any] = batch.columns
+            for place in bytewise:
+                columns[place] = columns[place].storage.cast(pa.bool_())
+            yield pa.RecordBatch.from_arrays(columns, schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
 
 
 def _plain(row: tuple[Any, ...]) -> list[Any]:
     return [tuple(cast("list[str]", cell)) if isinstance(cell, list) else cell for cell in row]
+
+
+def _apart(layout: Layout, one: int, other: int, equal: str) -> str:
+    """Count the rows of both tables that are not the same in the other, by key."""
+    tables = [quoted(layout.physical(number)) for number in (one, other)]
+    keys = " AND ".join(f"a.{quoted(name)} = b.{quoted(name)}" for name in layout.key)
+    same = " AND ".join(f"a.{quoted(column.name)} {equal} b.{quoted(column.name)}" for column in layout.cells)
+    both = f"SELECT count(*) FROM {tables[0]} AS a JOIN {tables[1]} AS b ON {keys} WHERE {same}"
+    return f"SELECT (SELECT count(*) FROM {tables[0]}) + (SELECT count(*) FROM {tables[1]}) - 2 * ({both})"
+
+
+def _sum(layout: Layout, number: int) -> str:
+    columns = ", ".join(quoted(name) for name in layout.names)
+    return f"SELECT count(*), sum(hash({columns})::HUGEINT) FROM {quoted(layout.physical(number))}"
 
 
 def _except(layout: Layout, one: int, other: int) -> str:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 
 from projections.archive import Archive
-from projections.build import Builder, BuildFailed, Draft, Progress
+from projections.build import Builder, BuildFailed, Checked, Draft, Progress
 from projections.engine import Engine
 from projections.feed import Feed
 from projections.plan import Plan
@@ -80,19 +80,30 @@ def _prepare(engine: Engine, plan: Plan) -> Version | None:
 
 def build(
     feed: Feed, wanted: Mapping[Engine, Iterable[str]], progress: Progress | None = None, archive: Archive | None = None
-) -> list[Draft]:
-    """Build new versions of the folds `wanted` of each engine beside the serving ones, and switch each in.
+) -> list[tuple[Draft, list[Checked]]]:
+    """Build new versions of the folds `wanted` of each engine beside the serving ones, compare them with those, and switch each in.
 
-    Raises BuildFailed; then a home that was not switched yet goes on serving what it did.
+    Gives each with how it compared. What was folded from the beginning is switched in even where it differs: it is what the log
+    says. Raises BuildFailed; then a home that was not switched yet goes on serving what it did.
     """
     builder = Builder(feed, archive)
     drafts = builder.build(wanted, progress)
     try:
+        checked = builder.check(drafts)
+        for each in checked:
+            if each.rows_apart:
+                log.error(
+                    "%s in the %s: %s rows of what served are not what the log says (compared at position %s); what was rebuilt serves now",
+                    each.fold,
+                    each.home,
+                    each.rows_apart,
+                    each.position,
+                )
         builder.switch(drafts)
     except BaseException:
         builder.discard(drafts)
         raise
-    return drafts
+    return [(draft, [each for each in checked if each.fold == draft.plan.name]) for draft in drafts]
 
 
 def rollback(engine: Engine, fold: str) -> Version:
