@@ -8,6 +8,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from api import openapi, pages, problems, reading
+from api.archiving import archive_routes
 from api.auditing import audit_routes
 from api.body_limit import BodyLimit
 from api.bulk_door import BulkDoor, Limits
@@ -50,6 +51,7 @@ def create_app(daybook: Daybook) -> FastAPI:
     ]
     for routes in (
         health_routes(daybook),
+        archive_routes(daybook.archive),
         feed_routes(daybook.books, daybook.streams),
         sql_routes(daybook),
         audit_routes(daybook.auditor, daybook.books.vault.decrypt_all),

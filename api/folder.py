@@ -49,6 +49,11 @@ class Folder:
         return self.path / "facts.duckdb"
 
     @property
+    def archive(self) -> Path:
+        """Settled events as typed files."""
+        return self.path / "archive"
+
+    @property
     def audit(self) -> Path:
         """The hashes of the log's Merkle tree."""
         return self.path / "audit.db"

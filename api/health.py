@@ -1,16 +1,20 @@
 """How this Daybook is: its health, its read models, and rebuilding or rolling them back."""
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from api.archiving import ArchiveBody, told
 from api.asking import JSON
 from api.openapi import refusals
 from api.problems import encode
 from api.wiring import Daybook
+from projections.build import Checked
 from projections.fold import Home
 from readmodels.layout import State
+from replay.rebuild import Rebuilt
 
 
 class HealthBody(BaseModel):
@@ -37,12 +41,41 @@ class FoldBody(BaseModel):
     error: str | None
 
 
+class BuildingBody(BaseModel):
+    """Read models that are being folded from the beginning."""
+
+    folds: list[str]
+    done: int = Field(description="Events that are folded.")
+    total: int
+    seconds: float = Field(description="How long it has taken.")
+    events_per_second: float
+    seconds_left: float | None = Field(description="How long folding will take yet; comparing and switching over come after it.")
+
+
+class CheckedBody(BaseModel):
+    """How a read model that serves compares with what the log says."""
+
+    home: Home
+    fold: str
+    position: int = Field(description="At which position they were compared.")
+    rows_apart: int = Field(description="Rows that only one of the two has.")
+
+
+class VerifiedBody(BaseModel):
+    """How read models compare with what the log says."""
+
+    equal: bool
+    checked: list[CheckedBody]
+
+
 class FoldsBody(BaseModel):
     """All read models."""
 
     head: int
-    building: tuple[int, int] | None = Field(description="How many events of how many are folded, while versions are being built.")
+    building: BuildingBody | None = Field(description="The build that is going on, if there is one.")
     folds: list[FoldBody]
+    differences: list[CheckedBody] = Field(description="Where the last rebuild found that what served was not what the log says.")
+    archive: ArchiveBody
 
 
 class RebuildBody(BaseModel):
@@ -58,6 +91,7 @@ class RebuiltBody(BaseModel):
 
     rebuilt: list[str]
     head: int
+    checked: list[CheckedBody] = Field(description="How each compared with what served before it was switched in.")
 
 
 class RollbackBody(BaseModel):
@@ -102,12 +136,20 @@ def health_routes(daybook: Daybook) -> APIRouter:
     def folds() -> FoldsBody:
         """The read models: which version serves, how far each has come, what stopped one."""
         found = [FoldBody.model_validate(each, from_attributes=True) for each in tables.health()]
-        return FoldsBody(head=daybook.books.log.head(), building=tables.building, folds=found)
+        building = BuildingBody.model_validate(tables.building, from_attributes=True) if tables.building else None
+        differences = [CheckedBody.model_validate(each, from_attributes=True) for each in tables.differences]
+        head = daybook.books.log.head()
+        return FoldsBody(head=head, building=building, folds=found, differences=differences, archive=told(daybook.archive))
 
     @router.post("/v1/rebuild", responses=refusals(400, 404, 409, 413, 422, 503))
     def rebuild(wanted: RebuildBody) -> RebuiltBody:
         """Fold read models from the beginning, beside the versions that serve, then switch over; the old ones are kept for one roll-back."""
-        return RebuiltBody(rebuilt=tables.rebuild(wanted.folds), head=daybook.books.log.head())
+        return rebuilt_of(tables.rebuild(wanted.folds), daybook.books.log.head())
+
+    @router.post("/v1/verify", responses=refusals(400, 404, 409, 413, 422, 503))
+    def verify(wanted: RebuildBody) -> VerifiedBody:
+        """Fold read models from the beginning, compare them row by row with what serves, and change nothing."""
+        return verified_of(tables.verify(wanted.folds))
 
     @router.post("/v1/rollback", responses=refusals(400, 404, 409, 413, 422, 503))
     def rollback(wanted: RollbackBody) -> RolledBackBody:
@@ -115,6 +157,18 @@ def health_routes(daybook: Daybook) -> APIRouter:
         return RolledBackBody(serving=[VersionBody(**version) for version in tables.roll_back(wanted.fold)])
 
     return router
+
+
+def rebuilt_of(rebuilt: Sequence[Rebuilt], head: int) -> RebuiltBody:
+    """What was rebuilt, as it is told."""
+    checked = [CheckedBody.model_validate(checked, from_attributes=True) for each in rebuilt for checked in each.checked]
+    return RebuiltBody(rebuilt=sorted(each.fold for each in rebuilt), head=head, checked=checked)
+
+
+def verified_of(checked: Sequence[Checked]) -> VerifiedBody:
+    """How read models compared, as it is told."""
+    found = [CheckedBody.model_validate(each, from_attributes=True) for each in checked]
+    return VerifiedBody(equal=not any(each.rows_apart for each in found), checked=found)
 
 
 def health_of(daybook: Daybook) -> dict[str, Any]:

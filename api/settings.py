@@ -47,6 +47,7 @@ class Settings(BaseSettings):
     base_currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
         "EUR", description="ISO 4217 code that amounts are converted to"
     )
+    archive: bool = Field(default=True, description="whether a server writes settled events into `archive/` by itself")
     max_body_bytes: int = Field(64 * MEBIBYTE, ge=1024, description="the largest request body, in bytes")
     max_command_bytes: int = Field(MEBIBYTE, ge=1024, description="the largest body of a single command, in bytes")
     max_bulk_commands: int = Field(100_000, ge=1, description="the most commands in one bulk request")

@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock, Thread
+from time import monotonic
 from typing import Any, Final
 
 import duckdb
@@ -13,7 +14,8 @@ import duckdb
 from api.problems import Unavailable
 from domain.errors import NotFound, RuleViolation
 from projections import versions
-from projections.build import BuildFailed, Progress
+from projections.archive import Archive
+from projections.build import BuildFailed, Checked, Progress
 from projections.catalogue import FOLDS, layouts
 from projections.engine import Engine, FoldHealth
 from projections.feed import Feed
@@ -22,6 +24,7 @@ from projections.follower import Follower
 from projections.homes import FactTables, LookupTables
 from readmodels.facts import FactStore
 from readmodels.lookups import LookupStore
+from replay.rebuild import Rebuilt, rebuild, verify
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,27 @@ OUTAGES: Final = (*LookupTables.outages, *FactTables.outages, duckdb.Transaction
 """What the stores raise when they cannot be written, whoever asks; DuckDB tells of a commit that found no room by a TransactionException."""
 
 
+@dataclass(frozen=True, slots=True)
+class Building:
+    """A build that is going on."""
+
+    folds: tuple[str, ...]
+    done: int
+    total: int
+    """Events."""
+    seconds: float
+
+    @property
+    def events_per_second(self) -> float:
+        """How fast it has been so far."""
+        return self.done / self.seconds if self.seconds else 0.0
+
+    @property
+    def seconds_left(self) -> float | None:
+        """How long folding will take yet if it goes on like that; comparing and switching over come after it."""
+        return (self.total - self.done) / self.events_per_second if self.done else None
+
+
 @dataclass(slots=True)
 class Tables:
     """The read models. `following` are the threads that keep them up to date, none in a command that runs and ends."""
@@ -42,8 +66,12 @@ class Tables:
     facts: FactStore
     engines: Mapping[Home, Engine]
     following: Mapping[Home, Follower]
-    building: tuple[int, int] | None = None
-    """How many events of how many are folded, while versions are being built."""
+    archive: Archive | None = None
+    """Files of settled events that folding reads instead of the log."""
+    building: Building | None = None
+    """How far a build has come, while there is one."""
+    differences: tuple[Checked, ...] = ()
+    """Where the last rebuild found that what served was not what the log says."""
     trouble: str | None = None
     """Why stale folds could not be rebuilt."""
     _build: Lock = field(default_factory=Lock)
@@ -72,37 +100,49 @@ class Tables:
         outages = (f"the {home} cannot be written: {follower.trouble}" for home, follower in self.following.items() if follower.trouble)
         return [*stopped, *outages, *([self.trouble] if self.trouble else [])]
 
-    def rebuild(self, folds: Sequence[str] | None = None, progress: Progress | None = None) -> list[str]:
-        """Fold the named folds (all, unless said) from the beginning beside what serves, and switch over; their names.
+    def rebuild(self, folds: Sequence[str] | None = None, progress: Progress | None = None) -> list[Rebuilt]:
+        """Fold the named folds (all, unless said) from the beginning beside what serves, compare them, and switch over.
 
         Raises NotFound `fold.unknown` or RuleViolation `rebuild.running`; BuildFailed, or Unavailable `readmodels.unavailable` when
         nothing can be written (the disk is full), and then what serves goes on serving.
         """
-        known = {name for engine in self.engines.values() for name in engine.plans}
-        names = list(dict.fromkeys(folds)) if folds else sorted(known)
-        for name in names:
-            if name not in known:
-                raise NotFound("fold.unknown", f"there is no fold {name[:100]}; there are {', '.join(sorted(known))}")
+        with self._building(folds) as (names, note):
+            rebuilt = rebuild(self.feed, list(self.engines.values()), names, self._noting(note, progress), self.archive)
+        again = {each.fold for each in rebuilt}
+        found = [checked for each in rebuilt for checked in each.checked if checked.rows_apart]
+        self.differences = (*(each for each in self.differences if each.fold not in again), *found)
+        return rebuilt
+
+    def verify(self, folds: Sequence[str] | None = None, progress: Progress | None = None) -> list[Checked]:
+        """Fold the named folds (all, unless said) from the beginning, compare with what serves, and change nothing. Raises like `rebuild`."""
+        with self._building(folds) as (names, note):
+            return verify(self.feed, list(self.engines.values()), names, self._noting(note, progress), self.archive)
+
+    @contextmanager
+    def _building(self, folds: Sequence[str] | None) -> Generator[tuple[list[str], Progress]]:
+        names = list(dict.fromkeys(folds)) if folds else sorted({name for engine in self.engines.values() for name in engine.plans})
         if not self._build.acquire(blocking=False):
             raise RuleViolation("rebuild.running", "folds are being rebuilt now; wait for that to end")
+        began = monotonic()
+
+        def note(done: int, total: int) -> None:
+            self.building = Building(tuple(names), done, total, monotonic() - began)
+
         try:
+            note(0, self.feed.head())
             with _writable():
-                versions.build(self.feed, self._engines_of(names), self._noting(progress))
+                yield names, note
         finally:
             self.building = None
             self._build.release()
-        return names
 
-    def _engines_of(self, names: Iterable[str]) -> dict[Engine, list[str]]:
-        return {engine: [name for name in names if name in engine.plans] for engine in self.engines.values()}
-
-    def _noting(self, progress: Progress | None) -> Progress:
-        def note(done: int, all_of: int) -> None:
-            self.building = (done, all_of)
+    def _noting(self, note: Progress, progress: Progress | None) -> Progress:
+        def both(done: int, total: int) -> None:
+            note(done, total)
             if progress is not None:
-                progress(done, all_of)
+                progress(done, total)
 
-        return note
+        return both
 
     def roll_back(self, fold: str) -> list[dict[str, Any]]:
         """Let the version of a fold that was kept serve again, in each home. Raises NotFound, or RuleViolation `fold.nothing_kept`."""
@@ -126,28 +166,43 @@ class Tables:
 
 
 @contextmanager
-def open_tables(feed: Feed, lookups_place: str | Path, facts_path: Path, *, follow: bool, progress: Progress | None) -> Generator[Tables]:
+def open_tables(
+    feed: Feed,
+    lookups_place: str | Path,
+    facts_path: Path,
+    *,
+    follow: bool,
+    progress: Progress | None,
+    archive: Archive | None = None,
+) -> Generator[Tables]:
     """The read models over a log: followed by threads of their own, or brought up to date once.
 
     Raises FactsInUse, BuildFailed, or Unavailable `readmodels.unavailable` when they cannot be opened or written.
     """
     with ExitStack() as closing:
         with _writable():
-            tables = _opened(feed, lookups_place, facts_path, closing, follow=follow, progress=progress)
+            tables = _opened(feed, lookups_place, facts_path, closing, archive, follow=follow, progress=progress)
         yield tables
 
 
 def _opened(
-    feed: Feed, lookups_place: str | Path, facts_path: Path, closing: ExitStack, *, follow: bool, progress: Progress | None
+    feed: Feed,
+    lookups_place: str | Path,
+    facts_path: Path,
+    closing: ExitStack,
+    archive: Archive | None,
+    *,
+    follow: bool,
+    progress: Progress | None,
 ) -> Tables:
     lookups = _lookups(lookups_place)
     closing.callback(lookups.close)
     facts = FactStore(facts_path, layouts(Home.FACTS))
     closing.callback(facts.close)
     engines = {Home.LOOKUPS: Engine(LookupTables(lookups), FOLDS, feed), Home.FACTS: Engine(FactTables(facts), FOLDS, feed)}
-    stale = versions.start(feed, list(engines.values()), progress)
+    stale = versions.start(feed, list(engines.values()), progress, archive)
     following = {home: Follower(engine, gather=GATHER[home]) for home, engine in engines.items()} if follow else {}
-    tables = Tables(feed, lookups, facts, engines, following)
+    tables = Tables(feed, lookups, facts, engines, following, archive)
     if follow:
         _follow(tables, stale, closing)
         return tables

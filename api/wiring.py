@@ -9,6 +9,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from api.archiving import open_archive
 from api.auditing import open_auditor
 from api.folder import Folder, settle
 from api.problems import NotYet, Unavailable
@@ -25,6 +26,7 @@ from commands.order import Order, Outcome
 from projections.build import Progress
 from projections.fold import Home
 from projections.history import History
+from replay.archive.archive import Archive
 from replay.audit.auditor import Auditor
 from replay.past import Pasts
 
@@ -52,6 +54,7 @@ class Daybook:
     tables: Tables
     auditor: Auditor
     streams: Streams
+    archive: Archive
     history: History
     pasts: Pasts
 
@@ -108,16 +111,19 @@ def open_daybook(settings: Settings, *, follow: bool = False, progress: Progress
     folder = Folder(settings.data)
     with open_books(settings) as books, ExitStack() as closing:
         url = settings.lookups_url.get_secret_value() if settings.lookups_url else None
-        tables = closing.enter_context(open_tables(books.log, url or folder.lookups, folder.facts, follow=follow, progress=progress))
+        archive = closing.enter_context(open_archive(settings, books.log, follow=follow))
+        tables = closing.enter_context(
+            open_tables(books.log, url or folder.lookups, folder.facts, follow=follow, progress=progress, archive=archive)
+        )
         auditor = closing.enter_context(open_auditor(settings, books.log, follow=follow))
         group = GroupCommit(books.dispatcher)
         closing.callback(group.close)
         streams = Streams(books.log, settings.max_streams)
         closing.callback(streams.close)
-        history = History(books.log)
+        history = History(books.log, archive)
         pasts = Pasts(history)
         closing.callback(pasts.close)
-        yield Daybook(settings, books, group, tables, auditor, streams, history, pasts)
+        yield Daybook(settings, books, group, tables, auditor, streams, archive, history, pasts)
 
 
 def _place(url: SecretStr | None, file: Path) -> str | Path:

@@ -9,7 +9,9 @@ from typing import Any, Final, Protocol
 import httpx2
 
 from api.app import create_app
+from api.archiving import write
 from api.folder import Folder, held, server
+from api.health import rebuilt_of, verified_of
 from api.problems import PROBLEM, Unavailable
 from api.settings import Settings
 from api.wiring import Daybook, open_daybook
@@ -69,7 +71,16 @@ class Local:
 
     def rebuild(self, folds: Sequence[str] | None, progress: Progress) -> dict[str, Any]:
         """What `POST /v1/rebuild` does, telling how far it has come."""
-        return {"rebuilt": self._daybook.tables.rebuild(folds, progress), "head": self._daybook.books.log.head()}
+        rebuilt = self._daybook.tables.rebuild(folds, progress)
+        return rebuilt_of(rebuilt, self._daybook.books.log.head()).model_dump(mode="json")
+
+    def verify(self, folds: Sequence[str] | None, progress: Progress) -> dict[str, Any]:
+        """What `POST /v1/verify` does, telling how far it has come."""
+        return verified_of(self._daybook.tables.verify(folds, progress)).model_dump(mode="json")
+
+    def archive(self, progress: Progress, *, verify: bool) -> dict[str, Any]:
+        """What `POST /v1/archive` does, telling how far it has come."""
+        return write(self._daybook.archive, verify=verify, progress=progress)
 
     async def _send(self, request: httpx2.Request) -> httpx2.Response:
         async with httpx2.AsyncClient(transport=self._transport, timeout=TIMEOUT) as client:

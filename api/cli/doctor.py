@@ -54,6 +54,7 @@ def _read_models(session: Session) -> Iterator[Finding]:
         yield Finding("read models", Level.TROUBLE, f"{error.code}: {error.message}", mend)
     else:
         yield from _folds(folds)
+        yield from _archive(folds["archive"])
 
 
 def _folds(told: dict[str, Any]) -> Iterator[Finding]:
@@ -69,5 +70,22 @@ def _folds(told: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(
                 place, Level.WARNING, f"is {fold['lag']:,} events behind the log", "wait; if that does not shrink, restart the server"
             )
+    for each in told["differences"]:
+        yield Finding(
+            f"{each['fold']} ({each['home']})",
+            Level.WARNING,
+            f"had {each['rows_apart']:,} rows that were not what the log says, until the last rebuild",
+            "what was rebuilt serves now; report what changed the tables, and run: daybook verify",
+        )
     position = min((fold["position"] for fold in serving), default=0)
     yield ok("read models", f"{len(serving)} serve, the last at position {position:,} of {told['head']:,}")
+
+
+def _archive(told: dict[str, Any]) -> Iterator[Finding]:
+    for trouble in told["troubles"]:
+        what = trouble["file"] or f"the segment after position {trouble['after']} up to {trouble['upto']}"
+        yield Finding("archive", Level.WARNING, f"{what} {trouble['why']}; its events are read from the log", "daybook archive")
+    if told["failure"]:
+        yield Finding("archive", Level.WARNING, f"cannot be written: {told['failure']}", "make room, or see what the message says")
+    size = told["bytes"] / 1024**2
+    yield ok("archive", f"{told['events']:,} events in {told['files']:,} files ({size:,.1f} MiB), {told['lag']:,} events behind the log")
