@@ -252,16 +252,17 @@ class FactTables:
 
 def _with_booleans(reader: pa.RecordBatchReader) -> pa.RecordBatchReader:
     """The rows with booleans as databases take them; DuckDB gives them in bytes where it is told to give ids as they are."""
-    bytewise = [place for place, field in enumerate(reader.schema) if isinstance(field.type, pa.Bool8Type)]
+    schema = reader.schema
+    types: list[pa.DataType] = schema.types
+    bytewise = [place for place, kind in enumerate(types) if isinstance(kind, pa.Bool8Type)]
     if not bytewise:
         return reader
-    schema = reader.schema
     for place in bytewise:
         schema = schema.set(place, schema.field(place).with_type(pa.bool_()))
 
     def batches() -> Generator[pa.RecordBatch]:
         for batch in reader:
-            columns: list[Any] = batch.columns
+            columns: list[Any] = [*cast("list[Any]", batch.columns)]
             for place in bytewise:
                 columns[place] = columns[place].storage.cast(pa.bool_())
             yield pa.RecordBatch.from_arrays(columns, schema=schema)

@@ -44,25 +44,30 @@ def parsed(event: type[Event], piece: pa.Table) -> pa.Table:
     envelope = [pa.field(name, JSON[ENVELOPE[name]]) for name in INSIDE]
     data = [pa.field(name, JSON[found.kind]) for name, found in shape(event).items()]
     schema = pa.schema([*envelope, pa.field("v", pa.int64()), pa.field("data", pa.struct(data))])
-    states: Any = piece.column("state").combine_chunks()
-    states = states.chunk(0) if isinstance(states, pa.ChunkedArray) else states
+    states = _one(piece.column("state"))
     text = _bytes(states)
+    source: Any = pa.BufferReader(text)
     try:
         table = pj.read_json(
-            pa.BufferReader(text),
+            source,
             read_options=pj.ReadOptions(use_threads=False, block_size=text.size + 1),
             parse_options=pj.ParseOptions(explicit_schema=schema, newlines_in_values=True, unexpected_field_behavior="error"),
         )
     except pa.ArrowInvalid as error:
         raise NotPlain(str(error)) from error
-    values: Any = table.column("data").combine_chunks()
-    values = values.chunk(0) if isinstance(values, pa.ChunkedArray) else values
+    values = _one(table.column("data"))
     names = [f"e_{name}" for name in INSIDE] + [f"d_{field.name}" for field in data]
     arrays = [table.column(name) for name in INSIDE] + [values.field(place) for place in range(len(data))]
     if table.num_rows != piece.num_rows or values.null_count or _nulls(arrays) != _told_nulls(states):
         raise NotPlain("fields are left out, or texts look like it")
     outside = [piece.column(name) for name in OUTSIDE]
     return pa.table([*outside, *arrays], names=["position", "e_stream_id", "e_version", *names])
+
+
+def _one(column: Any) -> Any:
+    """A column in one piece."""
+    together: Any = column.combine_chunks()
+    return together.chunk(0) if hasattr(together, "chunk") else together
 
 
 def _bytes(states: Any) -> pa.Buffer:
