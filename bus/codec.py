@@ -19,6 +19,7 @@ from pydantic import TypeAdapter
 
 from bus.catalogue import TODAY, Catalogue, hints, is_personal
 from bus.cipher import NONCE_BYTES, Token, seal
+from bus.erasures import Erasure
 from domain.envelope import NewEvent, StoredEvent
 from domain.errors import CorruptHistory
 from domain.event import Event
@@ -37,6 +38,14 @@ class KeyRing(Protocol):
 
     def keys(self, persons: set[bytes]) -> Keys:
         """A key for each person, made and durable by the time of return."""
+        ...
+
+    def erase(self, erasures: Sequence[Erasure]) -> None:
+        """Do away with these persons' keys, for ever; done by the time of return, and doing it again does no harm."""
+        ...
+
+    def unerased(self, persons: Sequence[UUID]) -> list[UUID]:
+        """Those of the persons whose erasure is not finished here."""
         ...
 
 
@@ -159,6 +168,8 @@ class Codec:
     def __init__(self, catalogue: Catalogue = TODAY) -> None:
         self.catalogue = catalogue
         self._shapes: Mapping[type[Event], Shape] = {event: _shape(event) for event in catalogue.by_type.values()}
+        self.erasing = tuple(event.type for event in catalogue.by_type.values() if event.erases)
+        """The types of events that tell of an erasure."""
         self._with_personal = frozenset(event for event, shape in self._shapes.items() if shape.personal)
 
     def persons(self, events: Sequence[NewEvent]) -> set[bytes]:

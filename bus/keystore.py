@@ -3,11 +3,13 @@
 import sqlite3
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any, Final, LiteralString
 
 import psycopg
 
+from bus.erasures import ErasureList
 from bus.errors import LogUnavailable
 from bus.stamp import Stamp
 from bus.vault import KeyStore, Vault
@@ -15,18 +17,20 @@ from bus.vault import KeyStore, Vault
 _STAMP: Final = Stamp(b"DBKY", 1, "key store")
 _BUSY_SECONDS: Final = 30.0
 _CHUNK: Final = 500
+_SEARCHED: Final = 8
+"""Deleted keys that are searched for in the file; for more of them it is written anew at once."""
 _ADVISORY_LOCK: Final = int.from_bytes(_STAMP.letters, "big")
 
 
-def open_vault(place: str | Path, master: bytes) -> Vault:
-    """The vault at a path (SQLite file) or `postgresql://…` address, begun when there is none.
+def open_vault(place: str | Path, master: bytes, *, erasures: ErasureList | None = None) -> Vault:
+    """The vault at a path (SQLite file) or `postgresql://…` address, begun when there is none, without the keys of whoever is on the list.
 
     Raises WrongMasterKey, ForeignLog or LogUnavailable.
     """
     address = str(place)
     store: KeyStore = PostgresKeyStore(address) if address.startswith(("postgresql://", "postgres://")) else SQLiteKeyStore(address)
     try:
-        return Vault(store, master)
+        return Vault(store, master, erasures=erasures)
     except BaseException:
         store.close()
         raise
@@ -44,6 +48,7 @@ class SQLiteKeyStore:
     """Keys in a file; deleted ones are overwritten in the file and its write-ahead log. Use it from one thread at a time."""
 
     def __init__(self, path: str) -> None:
+        self._path = path
         with _available():
             self._connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
             try:
@@ -62,6 +67,7 @@ class SQLiteKeyStore:
             connection.execute("CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID")
             connection.execute("INSERT OR IGNORE INTO facts VALUES ('deletions', 0)")
             _STAMP.put(connection)
+        self._clean()
 
     @contextmanager
     def _writing(self) -> Generator[sqlite3.Connection]:
@@ -102,13 +108,38 @@ class SQLiteKeyStore:
             all_new = connection.total_changes - before == len(keys)
             return dict(keys) if all_new else self._find(list(keys))
 
-    def delete(self, person: bytes) -> None:
-        """Overwrite the person's key, and keep in mind that there shall be none again."""
-        with self._writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO persons VALUES (?, NULL)", (person,))
-            connection.execute("UPDATE facts SET value = value + 1 WHERE name = 'deletions'")
+    def delete(self, persons: Sequence[bytes]) -> None:
+        """Overwrite the persons' keys in the file and its write-ahead log, and keep in mind that there shall be none again."""
         with _available():
-            self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            wrapped = [key for key in self._find(persons).values() if key is not None]
+        with self._writing() as connection:
+            connection.executemany("INSERT OR REPLACE INTO persons VALUES (?, NULL)", [(person,) for person in persons])
+            connection.execute("UPDATE facts SET value = value + ? WHERE name = 'deletions'", (len(persons),))
+            connection.execute("INSERT OR REPLACE INTO facts VALUES ('unclean', 1)")
+        with _available():
+            self._clean(wrapped)
+
+    def _clean(self, deleted: Sequence[bytes] = ()) -> None:
+        """See to it that no copy of deleted keys is left: in the write-ahead log, or in what is free of pages that were split."""
+        unclean = self._connection.execute("SELECT value FROM facts WHERE name = 'unclean'").fetchone()
+        self._checkpoint()
+        if unclean is None or unclean[0] == 0:
+            return
+        if not 0 < len(deleted) <= _SEARCHED or self._holds(deleted):
+            self._connection.execute("VACUUM")
+            self._checkpoint()
+        self._connection.execute("UPDATE facts SET value = 0 WHERE name = 'unclean'")
+
+    def _checkpoint(self) -> None:
+        """Bring the write-ahead log into the file and empty it; waits for whoever reads."""
+        busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise sqlite3.OperationalError("another process keeps reading the keys")
+
+    def _holds(self, keys: Sequence[bytes]) -> bool:
+        """Whether the file holds any of these, anywhere."""
+        with Path(self._path).open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as contents:
+            return any(contents.find(key) >= 0 for key in keys)
 
     def deletions(self) -> int:
         """A number that grows with every deletion."""
@@ -167,13 +198,18 @@ class PostgresKeyStore:
             )
             return dict(keys) if added.rowcount == len(keys) else self._find(connection, list(keys))
 
-    def delete(self, person: bytes) -> None:
-        """Delete the person's key, and keep in mind that there shall be none again; VACUUM overwrites it on the disk."""
+    def delete(self, persons: Sequence[bytes]) -> None:
+        """Delete the persons' keys, and keep in mind that there shall be none again; the table's files are written anew without them."""
         with self._writing() as connection:
+            connection.execute("SET LOCAL synchronous_commit = on")
             connection.execute(
-                "INSERT INTO daybook_keys.persons VALUES (%s, NULL) ON CONFLICT (person) DO UPDATE SET wrapped = NULL", (person,)
+                "INSERT INTO daybook_keys.persons SELECT person, NULL FROM unnest(%s::bytea[]) AS erased (person) "
+                "ON CONFLICT (person) DO UPDATE SET wrapped = NULL",
+                (list(dict.fromkeys(persons)),),
             )
-            connection.execute("UPDATE daybook_keys.facts SET number = number + 1 WHERE name = 'deletions'")
+            connection.execute("UPDATE daybook_keys.facts SET number = number + %s WHERE name = 'deletions'", (len(persons),))
+        with _available(), psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute("VACUUM (FULL) daybook_keys.persons")
 
     def deletions(self) -> int:
         """A number that grows with every deletion."""

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Final, Protocol
 from uuid import UUID
 
@@ -12,6 +13,7 @@ import pyarrow as pa
 from bus import arrow, bulk, postgres, sqlite
 from bus.catalogue import TODAY, Catalogue
 from bus.codec import Codec, KeyRing
+from bus.erasures import Erasure
 from bus.failures import translated
 from bus.postgres_tables import PostgresRows
 from bus.sqlite_tables import SQLiteRows
@@ -47,6 +49,10 @@ class Log(ABC):
         self._keys = keys
         self._codec = Codec(catalogue)
         self._bell = Bell(self.head)
+        self._erasing = Lock()
+        self._owed: dict[UUID, Erasure] = {}
+        self._seen = 0
+        """Erasures by events up to here are finished, or owed."""
 
     @abstractmethod
     def _writing(self) -> AbstractContextManager[Rows]:
@@ -61,8 +67,32 @@ class Log(ABC):
         """Become the only writer; waits for others. Leaving the context commits durably, an exception rolls back."""
         with translated(), self._writing() as rows:
             transaction = Transaction(rows, self._codec, self._keys)
+            elsewhere = self._unfinished(transaction) if transaction.head > self._seen else []
             yield transaction
         self._bell.ring(transaction.head)
+        self._settle([*elsewhere, *transaction.erased], transaction.head)
+
+    def _unfinished(self, transaction: Transaction) -> list[Erasure]:
+        """Erasures by other processes that may have been killed before they finished them."""
+        erasures = transaction.erased_since(self._seen)
+        unfinished = set(self._keys.unerased([erasure.person for erasure in erasures])) if erasures else set[UUID]()
+        return [erasure for erasure in erasures if erasure.person in unfinished]
+
+    def _settle(self, erasures: Sequence[Erasure], head: int) -> None:
+        """Do away with the keys of whoever was erased, before anybody is told that it is done; what fails stays owed."""
+        with self._erasing:
+            self._owed.update({erasure.person: erasure for erasure in erasures})
+            self._seen = max(self._seen, head)
+            if self._owed:
+                self._keys.erase(list(self._owed.values()))
+                self._owed.clear()
+
+    def _finish_erasures(self) -> None:
+        """Finish what a process that was killed, or a restored copy of the keys, left unfinished."""
+        with translated(), self._writing() as rows:
+            transaction = Transaction(rows, self._codec, self._keys)
+            unfinished = transaction.erasures_of(self._keys.unerased(transaction.erased_ever()))
+        self._settle(unfinished, transaction.head)
 
     def head(self) -> int:
         """The last position, 0 for an empty log."""
@@ -135,6 +165,7 @@ class SQLiteLog(Log):
         try:
             with translated():
                 recorder.create_table()
+            self._finish_erasures()
         except BaseException:
             self._datastore.close()
             raise
@@ -170,6 +201,11 @@ class PostgresLog(Log):
             self._datastore.close()
             raise
         super().__init__(self._rows, vault, catalogue)
+        try:
+            self._finish_erasures()
+        except BaseException:
+            self._datastore.close()
+            raise
 
     @contextmanager
     def _writing(self) -> Generator[PostgresRows]:

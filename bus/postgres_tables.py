@@ -65,6 +65,14 @@ class PostgresRows:
         )
         return self._select(query, list(streams))
 
+    def of_types(self, types: Sequence[str], after: int) -> Iterable[tuple[str, str, str]]:
+        """Stream, type and state of the events of those types after a position, in order."""
+        query = SQL(
+            "SELECT originator_id::text, topic, convert_from(state, 'UTF8') FROM daybook.stored_events "
+            "WHERE position > %s AND topic = ANY(%s) ORDER BY position"
+        )
+        return self._select(query, after, list(types))
+
     def versions(self, streams: Sequence[str]) -> Iterable[tuple[str, int]]:
         """The version of each of those streams that has events."""
         query = SQL(

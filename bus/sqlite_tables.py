@@ -78,6 +78,11 @@ class SQLiteRows:
         sql = f"SELECT originator_id, topic, state FROM stored_events WHERE originator_id IN {MEMBERS} ORDER BY originator_id, originator_version"
         return self._select(sql, many(streams))
 
+    def of_types(self, types: Sequence[str], after: int) -> Iterable[tuple[str, str, str]]:
+        """Stream, type and state of the events of those types after a position, in order."""
+        sql = f"SELECT originator_id, topic, state FROM stored_events WHERE position > ? AND topic IN {MEMBERS} ORDER BY position"
+        return self._select(sql, after, many(types))
+
     def versions(self, streams: Sequence[str]) -> Iterable[tuple[str, int]]:
         """The version of each of those streams that has events."""
         sql = "SELECT value, (SELECT MAX(originator_version) FROM stored_events WHERE originator_id = value) FROM json_each(?)"

@@ -6,10 +6,11 @@ from itertools import accumulate
 from typing import Protocol
 from uuid import UUID
 
-from bus.codec import Codec, KeyRing, Keys, texts
+from bus.codec import Codec, KeyRing, Keys, person_of, texts
+from bus.erasures import Erasure
 from bus.errors import ConcurrencyConflict
 from bus.failures import translated
-from domain.commit import Commit, StoredReceipt
+from domain.commit import ERASED, Commit, StoredReceipt
 from domain.envelope import NewEvent
 from domain.event import Event
 
@@ -36,6 +37,10 @@ class Rows(Protocol):
 
     def events(self, streams: Sequence[str]) -> Iterable[tuple[str, str, str]]:
         """Stream, type and state of those streams' events, ordered by version within each stream."""
+        ...
+
+    def of_types(self, types: Sequence[str], after: int) -> Iterable[tuple[str, str, str]]:
+        """Stream, type and state of the events of those types after a position, in order."""
         ...
 
     def versions(self, streams: Sequence[str]) -> Iterable[tuple[str, int]]:
@@ -70,6 +75,8 @@ class Transaction:
         self._keys = keys
         self._head = rows.head()
         self._versions: dict[UUID, int] = {}
+        self.erased: list[Erasure] = []
+        """Who is erased by what was appended."""
 
     @property
     def head(self) -> int:
@@ -135,9 +142,37 @@ class Transaction:
             receipt_rows = self._receipt_rows(commits)
             claims = [(claim.kind, claim.key, str(claim.stream_id)) for commit in commits for claim in commit.claims]
             links = [(link.kind, link.key, str(link.stream_id)) for commit in commits for link in commit.links]
+            links += self._erasing(events, event_rows)
             self._rows.insert(event_rows, receipt_rows, claims, links)
         self._head += len(event_rows)
         return [position for *_, position, _ in receipt_rows]
+
+    def _erasing(self, events: Sequence[NewEvent], rows: Sequence[EventRow]) -> list[PlaceRow]:
+        """Note who is erased; the links by which they are found again."""
+        for new, (_, _, _, event_type, state) in zip(events, rows, strict=True):
+            if new.event.erases and (person := person_of(new.event)):
+                self.erased.append(Erasure.of(UUID(bytes=person), event_type, state))
+        return [(*ERASED, str(erasure.person)) for erasure in self.erased]
+
+    def erased_since(self, position: int) -> list[Erasure]:
+        """Who was erased by events after a position, other processes' too."""
+        with translated():
+            rows = list(self._rows.of_types(self._codec.erasing, position))
+        return [self._erasure(event_type, state) for _, event_type, state in rows]
+
+    def erased_ever(self) -> list[UUID]:
+        """Everybody who was erased."""
+        return list(self.linked(*ERASED))
+
+    def erasures_of(self, persons: Sequence[UUID]) -> list[Erasure]:
+        """What the events say of the erasure of these persons."""
+        with translated():
+            rows = list(self._rows.events(texts(persons))) if persons else []
+        return [self._erasure(event_type, state) for _, event_type, state in rows if event_type in self._codec.erasing]
+
+    def _erasure(self, event_type: str, state: str) -> Erasure:
+        event, _ = self._codec.decode(event_type, state)
+        return Erasure.of(UUID(bytes=person_of(event)), event_type, state)
 
     def _check_versions(self, events: Sequence[NewEvent]) -> None:
         versions = self._versions

@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from bus.cipher import NONCE_BYTES, parse, unseal
+from bus.erasures import Erasure, ErasureList
 from bus.secret_file import write_once
 from domain.errors import DaybookError
 
@@ -44,8 +45,8 @@ class KeyStore(Protocol):
         """Store keys durably for persons that have none yet; what holds for each person now, which may be another's key."""
         ...
 
-    def delete(self, person: bytes) -> None:
-        """Overwrite the person's key, and keep in mind that there shall be none again."""
+    def delete(self, persons: Sequence[bytes]) -> None:
+        """Overwrite the persons' keys wherever they lie, and keep in mind that there shall be none again."""
         ...
 
     def deletions(self) -> int:
@@ -78,11 +79,13 @@ def master_key_of(text: str) -> bytes:
 class Vault:
     """Hands out keys and decrypts tokens; for any number of threads.
 
-    Raises WrongMasterKey when `master` is not the key that the store was begun with.
+    Whoever is on the list of `erasures` has no key from then on. Raises WrongMasterKey when `master` is not the key that
+    the store was begun with.
     """
 
-    def __init__(self, store: KeyStore, master: bytes, *, most_cached: int = MOST_CACHED) -> None:
+    def __init__(self, store: KeyStore, master: bytes, *, erasures: ErasureList | None = None, most_cached: int = MOST_CACHED) -> None:
         self._store = store
+        self.erasures = erasures
         self._master = AESGCM(master)
         self._lock = RLock()
         self._cache: OrderedDict[bytes, AESGCM | None] = OrderedDict()
@@ -90,6 +93,17 @@ class Vault:
         self._root = self._unwrap(b"root", store.root(self._wrap(b"root", os.urandom(KEY_BYTES))))
         self._deletions = store.deletions()
         self._checked = time.monotonic()
+        self._apply(erasures)
+
+    def _apply(self, erasures: ErasureList | None) -> None:
+        """Delete what came back with a restored copy of the keys."""
+        persons = [erasure.person.bytes for erasure in erasures.read()] if erasures is not None else []
+        gone = self._gone(persons)
+        if back := [person for person in persons if person not in gone]:
+            self._delete(back)
+
+    def _gone(self, persons: Sequence[bytes]) -> set[bytes]:
+        return {person for person, key in self._store.find(persons).items() if key is None}
 
     def keys(self, persons: set[bytes]) -> Mapping[bytes, AESGCM]:
         """A key for each person (16 bytes), durable by the time of return.
@@ -116,9 +130,27 @@ class Vault:
 
     def forget(self, person: UUID) -> None:
         """Delete a person's key: every copy of their personal fields is unreadable from now on, for ever."""
+        self._delete([person.bytes])
+
+    def erase(self, erasures: Sequence[Erasure]) -> None:
+        """Put the erasures on the list, then delete the persons' keys."""
+        if self.erasures is not None:
+            self.erasures.add(erasures)
+        self._delete([erasure.person.bytes for erasure in erasures])
+
+    def unerased(self, persons: Sequence[UUID]) -> list[UUID]:
+        """Those of the persons who have a key, might get one, or are not on the list."""
         with self._lock:
-            self._store.delete(person.bytes)
-            self._cache.pop(person.bytes, None)
+            gone = self._gone([person.bytes for person in persons])
+        if self.erasures is not None:
+            gone &= {erasure.person.bytes for erasure in self.erasures.read()}
+        return [person for person in persons if person.bytes not in gone]
+
+    def _delete(self, persons: Sequence[bytes]) -> None:
+        with self._lock:
+            for person in persons:
+                self._cache.pop(person, None)
+            self._store.delete(persons)
 
     def secret(self, purpose: str) -> bytes:
         """32 bytes for one purpose, the same as long as this key store lives; for keyed hashes of what must not be guessed."""

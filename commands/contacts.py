@@ -9,6 +9,7 @@ from commands.changes import said
 from commands.command import Command, ContactRef, CustomerRef, ShortText
 from commands.context import Context
 from commands.normalise import Country, Email, Phone, phone_or_none
+from commands.persons import present
 from commands.records import CONTACT, CUSTOMER
 from commands.registry import handles
 from domain.contacts import contact
@@ -77,7 +78,7 @@ class RestoreContact(Command):
 @handles
 def add_contact(cmd: AddContact, ctx: Context) -> None:
     contact_id = ctx.new(CONTACT, cmd.contact_id)
-    customer = ctx.find(CUSTOMER, cmd.customer_id)
+    customer = present(ctx, CUSTOMER, cmd.customer_id)
     phone = phone_or_none(cmd.phone, region=cmd.phone_region or customer.address.country)
     added = contact.add(
         ctx.get(CONTACT, contact_id),
@@ -108,7 +109,7 @@ def change_contact_details(cmd: ChangeContactDetails, ctx: Context) -> None:
 @handles
 def move_contact(cmd: MoveContact, ctx: Context) -> None:
     known = ctx.find(CONTACT, cmd.contact_id)
-    to = ctx.find(CUSTOMER, cmd.customer_id)
+    to = present(ctx, CUSTOMER, cmd.customer_id)
     ctx.record(CONTACT, known.id, contact.move(known, ctx.rules, to=to.id, customer_archived=to.archived))
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from commands.context import Memory
-from commands.log import EventLog, LogTransaction
+from commands.log import ERASED, EventLog, LogTransaction
 from commands.order import Job, Order, Outcome
 from commands.unit import Desk, Unit, parse
 
@@ -32,6 +32,7 @@ class Dispatcher:
         self._desk = Desk(base_currency, clock, fingerprint_key)
         self._memory = Memory()
         self._head = 0
+        self._erased = 0
 
     def execute(self, orders: Sequence[Order], *, atomic: bool = False) -> list[Outcome]:
         """Decide and append in one transaction; one outcome per order, in order."""
@@ -51,12 +52,19 @@ class Dispatcher:
             self._head = 0
             raise
         self._head = unit.head
+        if unit.erases:
+            self._memory = Memory()
         return [[unit.outcome(each) for each in job] for job in decided]
 
     def _up_to_date(self, tx: LogTransaction) -> Memory:
         """The memory, without what other writers changed and without claims and links, which are asked for anew each time."""
         memory = self._memory
         if tx.head != self._head:
+            erased = len(tx.linked(*ERASED))
+            if erased != self._erased:
+                # Texts about whoever was erased may be among what is remembered of other records.
+                self._erased = erased
+                memory.states.clear()
             for stream_id in tx.streams_since(self._head) if memory.states else ():
                 memory.states.pop(stream_id.int, None)
         if len(memory.states) > MOST_REMEMBERED:

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
@@ -19,10 +20,11 @@ from commands.command import (
     UserId,
 )
 from commands.context import Context
+from commands.persons import present
 from commands.records import CONTACT, CUSTOMER, INTERACTION, OPPORTUNITY, REQUEST
 from commands.registry import handles
 from domain.interactions import interaction
-from domain.interactions.interaction import LONGEST_SECONDS, MOST_PARTICIPANTS, Belonging, Direction, Facts, Kind, taking_part
+from domain.interactions.interaction import LONGEST_SECONDS, MOST_PARTICIPANTS, PERSONAL, Belonging, Direction, Facts, Kind, taking_part
 from domain.values import happened
 
 Participant = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
@@ -85,7 +87,7 @@ class RetractInteraction(Command):
 @handles
 def log_interaction(cmd: LogInteraction, ctx: Context) -> None:
     interaction_id = ctx.new(INTERACTION, cmd.interaction_id)
-    customer = ctx.find(CUSTOMER, cmd.customer_id)
+    customer = present(ctx, CUSTOMER, cmd.customer_id)
     belonging, about = _named_records(cmd, ctx)
     facts = Facts(
         kind=cmd.kind,
@@ -115,7 +117,7 @@ def log_interaction(cmd: LogInteraction, ctx: Context) -> None:
 
 def _named_records(cmd: LogInteraction | CorrectInteraction, ctx: Context) -> tuple[Belonging, dict[str, Any]]:
     """The records that the command names: whose each is, and their ids by field."""
-    contact = None if cmd.contact_id is None else ctx.find(CONTACT, cmd.contact_id)
+    contact = None if cmd.contact_id is None else present(ctx, CONTACT, cmd.contact_id)
     deal = None if cmd.opportunity_id is None else ctx.find(OPPORTUNITY, cmd.opportunity_id)
     request = None if cmd.request_id is None else ctx.find(REQUEST, cmd.request_id)
     belonging = Belonging(
@@ -142,8 +144,18 @@ def correct_interaction(cmd: CorrectInteraction, ctx: Context) -> None:
         changes["happened_at"] = happened(cmd.happened_at, now=ctx.now)
     if "participants" in cmd.model_fields_set:
         changes.update(taking_part(cmd.participants or ()))
+    if any(changes.get(name) for name in PERSONAL):
+        _hold_present(ctx, changes.get("contact_id", known.facts.contact_id), known.customer_id)
     events = interaction.correct(known, ctx.rules, changes=changes, belonging=belonging, reason=cmd.reason)
     ctx.record(INTERACTION, known.id, events)
+
+
+def _hold_present(ctx: Context, contact_id: UUID | None, customer_id: UUID) -> None:
+    """Hold that whoever the texts are about was not erased."""
+    if contact_id is None:
+        present(ctx, CUSTOMER, customer_id)
+    else:
+        present(ctx, CONTACT, contact_id)
 
 
 @handles

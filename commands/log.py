@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from domain.commit import Claim, Commit, Link, StoredReceipt
+from domain.commit import ERASED, Claim, Commit, Link, StoredReceipt
 from domain.event import Event
 
-__all__ = ["Claim", "Commit", "EventLog", "Link", "LogTransaction", "StoredReceipt"]
+__all__ = ["ERASED", "Claim", "Commit", "EventLog", "Link", "LogTransaction", "StoredReceipt"]
 
 
 class LogTransaction(Protocol):

@@ -8,11 +8,13 @@ from pydantic import Field
 
 from commands.command import Amount, Command, ContactRef, Currency, CustomerRef, Day, OpportunityRef, PipelineRef, Rate, ShortText, UserId
 from commands.context import Context
+from commands.persons import present
 from commands.pipelines import DEALS_OF_PIPELINE
 from commands.records import CONTACT, CUSTOMER, OPPORTUNITY, PIPELINE
 from commands.registry import handles
 from domain.opportunities import moves, opportunity, worth
 from domain.opportunities.opportunity import Line, Opportunity
+from domain.persons import not_restricted
 from domain.values import in_ten_thousandths
 
 Quantity = Annotated[Decimal, Field(gt=Decimal(0), le=Decimal(1_000_000), max_digits=12, decimal_places=4)]
@@ -146,7 +148,8 @@ class NoteCompetitor(Command):
 @handles
 def open_opportunity(cmd: OpenOpportunity, ctx: Context) -> None:
     opportunity_id = ctx.new(OPPORTUNITY, cmd.opportunity_id)
-    customer = ctx.find(CUSTOMER, cmd.customer_id)
+    customer = present(ctx, CUSTOMER, cmd.customer_id)
+    not_restricted(ctx.rules, restricted=customer.restricted)
     pipeline = ctx.find(PIPELINE, cmd.pipeline_id)
     events = moves.open_deal(
         ctx.get(OPPORTUNITY, opportunity_id),
@@ -252,7 +255,8 @@ def assign_opportunity(cmd: AssignOpportunity, ctx: Context) -> None:
 @handles
 def link_contact_to_opportunity(cmd: LinkContactToOpportunity, ctx: Context) -> None:
     deal = ctx.find(OPPORTUNITY, cmd.opportunity_id)
-    contact = ctx.find(CONTACT, cmd.contact_id)
+    contact = present(ctx, CONTACT, cmd.contact_id)
+    not_restricted(ctx.rules, restricted=contact.restricted)
     events = opportunity.link_contact(deal, ctx.rules, contact_id=contact.id, contact_customer_id=contact.customer_id, role=cmd.role)
     ctx.record(OPPORTUNITY, deal.id, events)
 

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from commands.command import Command, ContactRef, CustomerRef, InteractionRef, LongText, OpportunityRef, Ref, RequestRef, ShortText, UserId
 from commands.context import Context
+from commands.persons import present
 from commands.records import CONTACT, CUSTOMER, INTERACTION, OPPORTUNITY, REQUEST, Record
 from commands.registry import handles
 from domain.errors import RuleViolation
@@ -148,8 +149,8 @@ def _step(cmd: OpenRequest | RequestStep, ctx: Context) -> Step:
 @handles
 def open_request(cmd: OpenRequest, ctx: Context) -> None:
     request_id = ctx.new(REQUEST, cmd.request_id)
-    customer = ctx.find(CUSTOMER, cmd.customer_id)
-    contact = ctx.find(CONTACT, cmd.contact_id) if cmd.contact_id is not None else None
+    customer = present(ctx, CUSTOMER, cmd.customer_id)
+    contact = present(ctx, CONTACT, cmd.contact_id) if cmd.contact_id is not None else None
     events = work.open_request(
         ctx.get(REQUEST, request_id),
         ctx.rules,

@@ -9,9 +9,13 @@ from pydantic import Field
 
 from commands.command import Command, ContactRef, CustomerRef, Instant, InteractionRef, LongText, RequestRef, ShortText, SurveyRef, UserId
 from commands.context import Context
+from commands.persons import present
 from commands.records import CONTACT, CUSTOMER, INTERACTION, REQUEST, SURVEY
 from commands.registry import handles
+from domain.contacts.contact import Contact
+from domain.customers.customer import Customer
 from domain.errors import RuleViolation
+from domain.persons import not_restricted
 from domain.surveys import survey
 from domain.surveys.survey import Subject
 from domain.values import happened
@@ -115,14 +119,14 @@ def _send(cmd: SurveyMessage, ctx: Context, *, sent_at: datetime) -> UUID:
     asked = cmd.customer_id if cmd.customer_id is not None else copied and copied.customer_id
     if asked is None:
         raise RuleViolation("survey.no_customer", "say in `customer_id` whom the survey asks")
-    customer = ctx.find(CUSTOMER, asked)
+    customer = present(ctx, CUSTOMER, asked)
     said: dict[str, Any] = {name: getattr(cmd, name) for name in COPIED if getattr(cmd, name) is not None}
     if cmd.interaction_id is not None:
         said["interaction_id"] = ctx.id(INTERACTION, cmd.interaction_id)
     if cmd.contact_id is not None:
         said["contact_id"] = ctx.id(CONTACT, cmd.contact_id)
     subject = replace(copied or Subject(customer_id=customer.id), customer_id=customer.id, **said)
-    contact = ctx.find(CONTACT, subject.contact_id) if subject.contact_id else None
+    contact = present(ctx, CONTACT, subject.contact_id) if subject.contact_id else None
     events = survey.send(
         ctx.get(SURVEY, survey_id),
         ctx.rules,
@@ -139,9 +143,20 @@ def _send(cmd: SurveyMessage, ctx: Context, *, sent_at: datetime) -> UUID:
     return survey_id
 
 
+def _asked(ctx: Context, subject: Subject) -> Customer | Contact:
+    """Who was asked, and was not erased since. Raises RuleViolation `person.erased`."""
+    customer = present(ctx, CUSTOMER, subject.customer_id)
+    return customer if subject.contact_id is None else present(ctx, CONTACT, subject.contact_id)
+
+
+def _hold_unrestricted(ctx: Context, subject: Subject) -> None:
+    not_restricted(ctx.rules, restricted=_asked(ctx, subject).restricted)
+
+
 @handles
 def send_survey(cmd: SendSurvey, ctx: Context) -> None:
-    _send(cmd, ctx, sent_at=ctx.at)
+    survey_id = _send(cmd, ctx, sent_at=ctx.at)
+    _hold_unrestricted(ctx, ctx.find(SURVEY, survey_id).subject)
 
 
 @handles
@@ -154,18 +169,21 @@ def record_survey_answer(cmd: RecordSurveyAnswer, ctx: Context) -> None:
 @handles
 def remind_of_survey(cmd: RemindOfSurvey, ctx: Context) -> None:
     sent = ctx.find(SURVEY, cmd.survey_id)
+    _hold_unrestricted(ctx, sent.subject)
     ctx.record(SURVEY, sent.id, survey.remind(sent, ctx.rules, at=ctx.at))
 
 
 @handles
 def answer_survey(cmd: AnswerSurvey, ctx: Context) -> None:
     sent = ctx.find(SURVEY, cmd.survey_id)
+    _asked(ctx, sent.subject)
     ctx.record(SURVEY, sent.id, survey.answer(sent, ctx.rules, score=cmd.score, comment=cmd.comment, at=ctx.at))
 
 
 @handles
 def amend_survey_answer(cmd: AmendSurveyAnswer, ctx: Context) -> None:
     sent = ctx.find(SURVEY, cmd.survey_id)
+    _asked(ctx, sent.subject)
     ctx.record(SURVEY, sent.id, survey.amend(sent, ctx.rules, score=cmd.score, comment=cmd.comment, at=ctx.at))
 
 

@@ -228,6 +228,11 @@ class Unit:
         )
         return Pending(len(self._commits) - 1)
 
+    @property
+    def erases(self) -> bool:
+        """Whether a person is erased by what was decided."""
+        return any(event.event.erases for commit in self._commits for event in commit.events)
+
     def append(self) -> None:
         """Write everything that was decided."""
         if self._commits:

@@ -25,6 +25,10 @@ class Link:
     stream_id: UUID
 
 
+ERASED = ("person", "erased")
+"""The kind and the key that the log itself links every erased person to."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Commit:
     """Everything that one accepted command writes."""

@@ -26,10 +26,12 @@ class Event:
 
     `type` is the stable stored name, `v` the version of the shape, `stream` the field that holds the id of the
     record's stream, `person` the fields that may hold the id of the person whose `Personal` fields these are (the
-    first that is not None is taken).
+    first that is not None is taken). An event that `erases` is the proof that this person was forgotten: the log does
+    away with the person's key together with it.
     """
 
     type: ClassVar[str]
     v: ClassVar[int] = 1
     stream: ClassVar[str]
     person: ClassVar[tuple[str, ...]] = ()
+    erases: ClassVar[bool] = False

@@ -10,6 +10,7 @@ from domain.customers.events import (
     CustomerClassified,
     CustomerContactDetailsChanged,
     CustomerCustomFieldSet,
+    CustomerErased,
     CustomerExternalIdLinked,
     CustomerLifecycleChanged,
     CustomerParentSet,
@@ -17,7 +18,10 @@ from domain.customers.events import (
     CustomerRegistered,
     CustomerRenamed,
     CustomerRestored,
+    CustomerRestricted,
+    CustomerRestrictionLifted,
 )
+from domain.event import Event
 from domain.interactions.events import InteractionLogged, InteractionRetracted
 from domain.opportunities.events import (
     OpportunityAmountChanged,
@@ -42,6 +46,8 @@ from projections.fold import BOTH, Fold, Home
 from projections.rules import Column, first, latest, latest_of, less, newest, tally, total
 from projections.values import OCCURRED_AT, Const, unless, when
 
+NOTHING: Final = Const(None)
+
 PROFILE: Final[dict[str, Column]] = {
     "kind": latest("kind", CustomerRegistered),
     "name": latest("name", CustomerRegistered, CustomerRenamed),
@@ -62,21 +68,29 @@ PROFILE: Final[dict[str, Column]] = {
     "archived": latest_of(
         {CustomerRegistered: Const(value=False), CustomerArchived: Const(value=True), CustomerRestored: Const(value=False)}
     ),
+    "restricted_at": latest_of({CustomerRestricted: OCCURRED_AT, CustomerRestrictionLifted: NOTHING, CustomerErased: NOTHING}),
+    "erased_at": first(OCCURRED_AT, CustomerErased),
     "registered_at": first(OCCURRED_AT, CustomerRegistered),
     "external_source": first("external_source", CustomerRegistered),
     "external_id": first("external_id", CustomerRegistered),
 }
 """What a customer is, without what identifies a person."""
 
+
+def _personal(name: str, *events: type[Event]) -> Column:
+    """What identifies the person that a customer is, until they are erased."""
+    return latest(name, *events) | latest(NOTHING, CustomerErased)
+
+
 PERSONAL: Final[dict[str, Column]] = {
-    "person_name": latest("person_name", CustomerRegistered, CustomerRenamed),
-    "email": latest("email", CustomerContactDetailsChanged),
-    "phone": latest("phone", CustomerContactDetailsChanged),
-    "website": latest("website", CustomerContactDetailsChanged),
-    "street": latest("street", CustomerAddressChanged),
-    "postal_code": latest("postal_code", CustomerAddressChanged),
-    "city": latest("city", CustomerAddressChanged),
-    "preference_note": latest("note", CustomerPreferencesNoted),
+    "person_name": _personal("person_name", CustomerRegistered, CustomerRenamed),
+    "email": _personal("email", CustomerContactDetailsChanged),
+    "phone": _personal("phone", CustomerContactDetailsChanged),
+    "website": _personal("website", CustomerContactDetailsChanged),
+    "street": _personal("street", CustomerAddressChanged),
+    "postal_code": _personal("postal_code", CustomerAddressChanged),
+    "city": _personal("city", CustomerAddressChanged),
+    "preference_note": _personal("note", CustomerPreferencesNoted),
 }
 
 IS_OPEN, WAS_OPEN, WAS_CLOSED = when("status", "open"), when("previous_status", "open"), unless("previous_status", "open")

@@ -1,4 +1,4 @@
-"""A contact's life: added at one customer, moved to another, made the primary one there, left and restored.
+"""A contact's life: added at one customer, moved to another, made the primary one there, left and restored, perhaps erased.
 
 A contact is at exactly one customer, and a customer has at most one primary contact. Who is primary is told in pairs: when another
 contact is made primary, the one before loses it in the same append; moving or leaving loses it too.
@@ -12,17 +12,22 @@ from uuid import UUID
 
 from domain.changes import tells_news
 from domain.contacts.events import (
+    ContactAccessExported,
     ContactAdded,
     ContactDetailsChanged,
+    ContactErased,
     ContactLeft,
     ContactMadePrimary,
     ContactMoved,
     ContactPrimaryLost,
     ContactRestored,
+    ContactRestricted,
+    ContactRestrictionLifted,
 )
 from domain.customers.customer import takes_business
 from domain.errors import CorruptHistory, RuleViolation
 from domain.event import Event
+from domain.persons import not_erased, not_restricted
 from domain.rules import Rules
 from domain.values import ExternalId
 
@@ -32,6 +37,7 @@ class Details:
     """What is known of a contact; e-mail and phone are normalised already."""
 
     name: str
+    """Empty once the contact was erased."""
     email: str | None = None
     phone: str | None = None
     title: str | None = None
@@ -55,6 +61,13 @@ class Contact:
     details: Details
     primary: bool = False
     left: bool = False
+    erased: bool = False
+    restricted_at: datetime | None = None
+
+    @property
+    def restricted(self) -> bool:
+        """Whether the record must not be used now."""
+        return self.restricted_at is not None
 
     @property
     def keys(self) -> dict[str, Any]:
@@ -69,8 +82,8 @@ def known(contact: Contact | None) -> Contact:
     return contact
 
 
-def evolve(contact: Contact | None, event: Event, _at: datetime) -> Contact:
-    """The contact after `event`; when it happened makes no difference."""
+def evolve(contact: Contact | None, event: Event, at: datetime) -> Contact:
+    """The contact after `event`, which happened `at`."""
     match event:
         case ContactAdded():
             return Contact(id=event.contact_id, customer_id=event.customer_id, details=Details.of(event))
@@ -86,6 +99,21 @@ def evolve(contact: Contact | None, event: Event, _at: datetime) -> Contact:
             return replace(known(contact), primary=False, left=True)
         case ContactRestored():
             return replace(known(contact), left=False)
+        case _:
+            return _person(known(contact), event, at)
+
+
+def _person(contact: Contact, event: Event, at: datetime) -> Contact:
+    match event:
+        case ContactErased():
+            forgotten = replace(contact.details, name="", email=None, phone=None)
+            return replace(contact, details=forgotten, primary=False, erased=True, restricted_at=None)
+        case ContactRestricted():
+            return replace(contact, restricted_at=at)
+        case ContactRestrictionLifted():
+            return replace(contact, restricted_at=None)
+        case ContactAccessExported():
+            return contact
         case _:
             raise CorruptHistory("history.foreign_event", f"{event.type} is not a contact event")
 
@@ -121,6 +149,7 @@ def add(
 
 def change_details(contact: Contact, *, changes: Mapping[str, Any]) -> list[Event]:
     """Change some of the Details."""
+    not_erased(erased=contact.erased)
     before = contact.details
     if not tells_news(before, changes, personal=PERSONAL):
         return []
@@ -149,6 +178,7 @@ def move(contact: Contact, rules: Rules, *, to: UUID, customer_archived: bool) -
     """Take the contact to another customer, where it is not primary; `customer_archived` is about that customer."""
     if contact.customer_id == to:
         return []
+    not_erased(erased=contact.erased)
     back = _present(contact, rules)
     takes_business(rules, archived=customer_archived)
     moved = ContactMoved(contact_id=contact.id, customer_id=to, previous_customer_id=contact.customer_id, was_primary=contact.primary)
@@ -159,6 +189,8 @@ def make_primary(contact: Contact, rules: Rules, *, present: UUID | None, custom
     """Make the contact the primary one of its customer in place of `present`, who loses it in the same append."""
     if contact.primary:
         return []
+    not_erased(erased=contact.erased)
+    not_restricted(rules, restricted=contact.restricted)
     back = _present(contact, rules)
     takes_business(rules, archived=customer_archived)
     made = ContactMadePrimary(**contact.keys, primary_contact_id=contact.id, previous_primary_contact_id=present)
@@ -183,5 +215,6 @@ def restore(contact: Contact, rules: Rules, *, customer_archived: bool) -> list[
     """Note that the contact who had left is at the customer again, not as its primary one."""
     if not contact.left:
         return []
+    not_erased(erased=contact.erased)
     takes_business(rules, archived=customer_archived)
     return [ContactRestored(**contact.keys)]

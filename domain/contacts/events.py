@@ -1,6 +1,7 @@
 """What can have happened to a contact."""
 
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -90,6 +91,52 @@ class ContactRestored(ContactEvent):
     type: ClassVar[str] = "contact.restored"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactErased(ContactEvent):
+    """Whatever identified the contact was forgotten, everywhere and for ever; this is the proof, and says nothing personal."""
+
+    type: ClassVar[str] = "contact.erased"
+    erases: ClassVar[bool] = True
+    reason: str | None
+    legal_basis: str
+    """See `domain.persons.ErasureBasis`."""
+    requested_on: date | None
+    forgotten: tuple[str, ...]
+    """The personal fields of the record that had a value; texts of requests, interactions and surveys went with them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactRestricted(ContactEvent):
+    """The contact's record is kept, and used for nothing new."""
+
+    type: ClassVar[str] = "contact.restricted"
+    reason: str | None
+    legal_basis: str
+    """See `domain.persons.RestrictionBasis`."""
+    requested_on: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactRestrictionLifted(ContactEvent):
+    """The contact's record may be used again."""
+
+    type: ClassVar[str] = "contact.restriction_lifted"
+    reason: str | None
+    restricted_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContactAccessExported(ContactEvent):
+    """Everything that was held about the contact was handed out."""
+
+    type: ClassVar[str] = "contact.access_exported"
+    requested_on: date | None
+    events: int
+    """How many events were handed out."""
+    upto: int
+    """The last position that was looked at."""
+
+
 EVENTS = (
     ContactAdded,
     ContactDetailsChanged,
@@ -98,4 +145,8 @@ EVENTS = (
     ContactPrimaryLost,
     ContactLeft,
     ContactRestored,
+    ContactErased,
+    ContactRestricted,
+    ContactRestrictionLifted,
+    ContactAccessExported,
 )

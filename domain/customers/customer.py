@@ -14,12 +14,14 @@ from uuid import UUID
 from domain.changes import tells_news
 from domain.customers.custom_fields import CustomField
 from domain.customers.events import (
+    CustomerAccessExported,
     CustomerAddressChanged,
     CustomerArchived,
     CustomerAssigned,
     CustomerClassified,
     CustomerContactDetailsChanged,
     CustomerCustomFieldSet,
+    CustomerErased,
     CustomerExternalIdLinked,
     CustomerLifecycleChanged,
     CustomerParentSet,
@@ -27,6 +29,8 @@ from domain.customers.events import (
     CustomerRegistered,
     CustomerRenamed,
     CustomerRestored,
+    CustomerRestricted,
+    CustomerRestrictionLifted,
 )
 from domain.customers.profile import (
     NONE_NOTED,
@@ -41,6 +45,7 @@ from domain.customers.profile import (
 )
 from domain.errors import CorruptHistory, RuleViolation
 from domain.event import Event
+from domain.persons import not_erased
 from domain.rules import Rules
 from domain.values import ExternalId
 
@@ -88,6 +93,13 @@ class Customer:
     custom_fields: dict[str, CustomField] = field(default_factory=dict[str, CustomField])
     external_ids: frozenset[ExternalId] = frozenset()
     archived_at: datetime | None = None
+    erased: bool = False
+    restricted_at: datetime | None = None
+
+    @property
+    def restricted(self) -> bool:
+        """Whether the record must not be used now."""
+        return self.restricted_at is not None
 
     @property
     def archived(self) -> bool:
@@ -123,10 +135,10 @@ def evolve(customer: Customer | None, event: Event, at: datetime) -> Customer:
         case CustomerRestored():
             return replace(known(customer), archived_at=None)
         case _:
-            return _better_known(known(customer), event)
+            return _better_known(known(customer), event, at)
 
 
-def _better_known(customer: Customer, event: Event) -> Customer:
+def _better_known(customer: Customer, event: Event, at: datetime) -> Customer:
     match event:
         case CustomerRenamed():
             return replace(customer, name=event.name, person_name=event.person_name)
@@ -143,7 +155,33 @@ def _better_known(customer: Customer, event: Event) -> Customer:
         case CustomerExternalIdLinked():
             return replace(customer, external_ids=customer.external_ids | {ExternalId(event.external_source, event.external_id)})
         case _:
+            return _person(customer, event, at)
+
+
+def _person(customer: Customer, event: Event, at: datetime) -> Customer:
+    match event:
+        case CustomerErased():
+            return _forgotten(customer)
+        case CustomerRestricted():
+            return replace(customer, restricted_at=at)
+        case CustomerRestrictionLifted():
+            return replace(customer, restricted_at=None)
+        case CustomerAccessExported():
+            return customer
+        case _:
             raise CorruptHistory("history.foreign_event", f"{event.type} is not a customer event")
+
+
+def _forgotten(customer: Customer) -> Customer:
+    return replace(
+        customer,
+        person_name=None,
+        contact_details=UNREACHABLE,
+        address=replace(customer.address, street=None, postal_code=None, city=None),
+        preferences=replace(customer.preferences, note=None),
+        erased=True,
+        restricted_at=None,
+    )
 
 
 def _registered(event: CustomerRegistered, at: datetime) -> Customer:
@@ -212,6 +250,7 @@ def _named(kind: str, name: str) -> dict[str, Any]:
 
 def rename(customer: Customer, *, name: str) -> list[Event]:
     """Give the customer another name; a person's is recorded even if it is the same, for it cannot be compared."""
+    not_erased(erased=customer.erased)
     if customer.name == name:
         return []
     named, before, personal_before = _named(customer.kind, name), customer.name, customer.person_name
@@ -220,6 +259,7 @@ def rename(customer: Customer, *, name: str) -> list[Event]:
 
 def change_contact_details(customer: Customer, *, changes: Mapping[str, Any]) -> list[Event]:
     """Change some of the ContactDetails."""
+    not_erased(erased=customer.erased)
     if not tells_news(customer.contact_details, changes, personal=PERSONAL):
         return []
     now = replace(customer.contact_details, **changes)
@@ -228,6 +268,7 @@ def change_contact_details(customer: Customer, *, changes: Mapping[str, Any]) ->
 
 def classify(customer: Customer, rules: Rules, *, changes: Mapping[str, Any]) -> list[Event]:
     """Change some of the Classification."""
+    not_erased(erased=customer.erased)
     before = customer.classification
     now = replace(before, **changes)
     now = replace(now, tags=tuple(sorted(set(now.tags))))
@@ -290,6 +331,7 @@ def set_parent(customer: Customer, rules: Rules, *, parent_id: UUID | None, abov
 
 def change_address(customer: Customer, *, changes: Mapping[str, Any]) -> list[Event]:
     """Change some of the Address."""
+    not_erased(erased=customer.erased)
     before = customer.address
     if not tells_news(before, changes, personal=PERSONAL):
         return []
@@ -310,6 +352,7 @@ def change_address(customer: Customer, *, changes: Mapping[str, Any]) -> list[Ev
 
 def note_preferences(customer: Customer, rules: Rules, *, changes: Mapping[str, Any]) -> list[Event]:
     """Change some of the Preferences."""
+    not_erased(erased=customer.erased)
     if not tells_news(customer.preferences, changes, personal=PERSONAL):
         return []
     _in_business(customer, rules)
@@ -320,6 +363,7 @@ def note_preferences(customer: Customer, rules: Rules, *, changes: Mapping[str, 
 
 def set_custom_field(customer: Customer, rules: Rules, *, name: str, kind: str, value: str | None, personal: bool) -> list[Event]:
     """Give a custom field a canonical value, or clear it with None; a personal one is recorded even if it is the same."""
+    not_erased(erased=customer.erased)
     before = customer.custom_fields.get(name)
     plain = None if personal else value
     if before == (CustomField(kind, plain) if plain is not None else None) and (plain is not None or value is None):
@@ -346,6 +390,7 @@ def set_custom_field(customer: Customer, rules: Rules, *, name: str, kind: str, 
 
 def link_external_id(customer: Customer, *, external: ExternalId) -> list[Event]:
     """Note what another system calls this customer."""
+    not_erased(erased=customer.erased)
     if external in customer.external_ids:
         return []
     if len(customer.external_ids) >= MOST_EXTERNAL_IDS:
@@ -364,4 +409,5 @@ def restore(customer: Customer, *, reason: str | None) -> list[Event]:
     """Let an archived customer take business again."""
     if customer.archived_at is None:
         return []
+    not_erased(erased=customer.erased)
     return [CustomerRestored(**customer.keys, lifecycle=customer.lifecycle, archived_at=customer.archived_at, reason=reason)]

@@ -1,7 +1,7 @@
 """What can have happened to a customer."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -175,6 +175,52 @@ class CustomerRestored(CustomerEvent):
     reason: str | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerErased(CustomerEvent):
+    """Whatever identified the customer was forgotten, everywhere and for ever; this is the proof, and says nothing personal."""
+
+    type: ClassVar[str] = "customer.erased"
+    erases: ClassVar[bool] = True
+    reason: str | None
+    legal_basis: str
+    """See `domain.persons.ErasureBasis`."""
+    requested_on: date | None
+    forgotten: tuple[str, ...]
+    """The personal fields of the record that had a value; texts of requests, interactions and surveys went with them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerRestricted(CustomerEvent):
+    """The customer's record is kept, and used for nothing new."""
+
+    type: ClassVar[str] = "customer.restricted"
+    reason: str | None
+    legal_basis: str
+    """See `domain.persons.RestrictionBasis`."""
+    requested_on: date | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerRestrictionLifted(CustomerEvent):
+    """The customer's record may be used again."""
+
+    type: ClassVar[str] = "customer.restriction_lifted"
+    reason: str | None
+    restricted_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerAccessExported(CustomerEvent):
+    """Everything that was held about the customer was handed out."""
+
+    type: ClassVar[str] = "customer.access_exported"
+    requested_on: date | None
+    events: int
+    """How many events were handed out."""
+    upto: int
+    """The last position that was looked at."""
+
+
 EVENTS = (
     CustomerRegistered,
     CustomerRenamed,
@@ -189,4 +235,8 @@ EVENTS = (
     CustomerExternalIdLinked,
     CustomerArchived,
     CustomerRestored,
+    CustomerErased,
+    CustomerRestricted,
+    CustomerRestrictionLifted,
+    CustomerAccessExported,
 )
