@@ -1,6 +1,7 @@
 """Where wrapped keys lie: a SQLite file of their own, or a schema of their own in PostgreSQL; apart from the log and its backups."""
 
 import sqlite3
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from mmap import ACCESS_READ, mmap
@@ -17,6 +18,7 @@ from bus.vault import KeyStore, Vault
 _STAMP: Final = Stamp(b"DBKY", 1, "key store")
 _BUSY_SECONDS: Final = 30.0
 _CHUNK: Final = 500
+_LOOK_AGAIN: Final = 0.01
 _SEARCHED: Final = 8
 """Deleted keys that are searched for in the file; for more of them it is written anew at once."""
 _ADVISORY_LOCK: Final = int.from_bytes(_STAMP.letters, "big")
@@ -122,19 +124,21 @@ class SQLiteKeyStore:
     def _clean(self, deleted: Sequence[bytes] = ()) -> None:
         """See to it that no copy of deleted keys is left: in the write-ahead log, or in what is free of pages that were split."""
         unclean = self._connection.execute("SELECT value FROM facts WHERE name = 'unclean'").fetchone()
-        self._checkpoint()
         if unclean is None or unclean[0] == 0:
             return
+        self._checkpoint()
         if not 0 < len(deleted) <= _SEARCHED or self._holds(deleted):
             self._connection.execute("VACUUM")
             self._checkpoint()
         self._connection.execute("UPDATE facts SET value = 0 WHERE name = 'unclean'")
 
     def _checkpoint(self) -> None:
-        """Bring the write-ahead log into the file and empty it; waits for whoever reads."""
-        busy, *_ = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if busy:
-            raise sqlite3.OperationalError("another process keeps reading the keys")
+        """Bring the write-ahead log into the file and empty it; waits for whoever reads, or does the same."""
+        give_up_at = time.monotonic() + _BUSY_SECONDS
+        while self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+            if time.monotonic() > give_up_at:
+                raise sqlite3.OperationalError("another process keeps reading the keys")
+            time.sleep(_LOOK_AGAIN)
 
     def _holds(self, keys: Sequence[bytes]) -> bool:
         """Whether the file holds any of these, anywhere."""

@@ -82,7 +82,7 @@ def _deals(lookups: Lookups, question: Question, pipeline_id: str, decrypt: Decr
     names = ("stage", *SHOWN)
     ranked = select(*(here[name] for name in names), place).where(*_wanted(here, question, pipeline_id)).subquery()
     found = (
-        select(*(ranked.c[name] for name in names), customers.name.label("customer_name"), customers.person_name)
+        select(*(ranked.c[name] for name in names), customers.name.label("customer_name"), customers.person_name, customers.erased_at)
         .join_from(ranked, customers.customer_id.table, customers.customer_id == ranked.c.customer_id, isouter=True)
         .where(ranked.c.place <= question.deals)
         .order_by(ranked.c.stage, ranked.c.place)
@@ -91,7 +91,7 @@ def _deals(lookups: Lookups, question: Question, pipeline_id: str, decrypt: Decr
     opened(decrypt, (rows, ("person_name",)))
     by_stage: dict[str, list[Row]] = {}
     for row in rows:
-        person = row.pop("person_name")
+        person, _ = row.pop("person_name"), row.pop("erased_at")
         row["customer_name"] = person if row["customer_name"] is None else row["customer_name"]
         by_stage.setdefault(row.pop("stage"), []).append(row)
     return by_stage

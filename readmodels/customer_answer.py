@@ -26,6 +26,8 @@ def profile_of(profile: Row) -> Row:
         "parent_id": profile["parent_id"],
         "archived": profile["archived"],
         "registered_at": profile["registered_at"],
+        "restricted_at": profile["restricted_at"],
+        "erased_at": profile["erased_at"],
         "email": profile["email"],
         "phone": profile["phone"],
         "website": profile["website"],

@@ -26,7 +26,7 @@ MOST_PAST_REQUESTS: Final = 5
 MOST_INTERACTIONS: Final = 5
 BACKLOG: Final = ("open", "waiting")
 
-CONTACT: Final = ("contact_id", "name", "email", "phone", "title", "role", "is_primary", "since")
+CONTACT: Final = ("contact_id", "name", "email", "phone", "title", "role", "is_primary", "since", "restricted_at", "erased_at")
 DEAL: Final = (
     "opportunity_id", "name", "pipeline_id", "stage", "owner_id", "team", "amount", "currency", "base_amount", "expected_close_on",
     "opened_at", "entered_stage_at",

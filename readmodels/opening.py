@@ -11,11 +11,15 @@ Decrypt = Callable[[Sequence[str | None]], list[str | None]]
 
 
 def opened(decrypt: Decrypt, *tables: tuple[Sequence[Row], Sequence[str]]) -> None:
-    """Make the named columns of each table's rows readable, in place; `erased` of each row says whether something was forgotten."""
+    """Make the named columns of each table's rows readable, in place.
+
+    `erased` of each row says whether something was forgotten: a text cannot be read any more, or the row tells when its person
+    was erased.
+    """
     places = [(row, name) for rows, names in tables for row in rows for name in names if row[name] is not None]
     for rows, _ in tables:
         for row in rows:
-            row["erased"] = False
+            row["erased"] = row.get("erased_at") is not None
     if not places:
         return
     for (row, name), text in zip(places, decrypt([row[name] for row, name in places]), strict=True):

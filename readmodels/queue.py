@@ -45,7 +45,11 @@ def queue(
     wanted += [beyond([due, here.request_id], after)] if after else []
     found = (
         select(
-            *(here[name] for name in (*SHOWN, *_TARGETS)), due.label("place"), customers.name.label("customer_name"), customers.person_name
+            *(here[name] for name in (*SHOWN, *_TARGETS)),
+            due.label("place"),
+            customers.name.label("customer_name"),
+            customers.person_name,
+            customers.erased_at,
         )
         .join_from(requests, customers.customer_id.table, customers.customer_id == here.customer_id, isouter=True)
         .where(*wanted)
@@ -63,7 +67,7 @@ def place(row: Row) -> list[str | int]:
 
 
 def _row(row: Row, now: datetime) -> Row:
-    person = row.pop("person_name")
+    person, _ = row.pop("person_name"), row.pop("erased_at")
     row["customer_name"] = person if row["customer_name"] is None else row["customer_name"]
     row |= clocks(row, now)
     for name in _TARGETS:

@@ -50,6 +50,16 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "customer.external_id_linked": ("Known to {external_source} as {external_id}", "在 {external_source} 中的编号为 {external_id}"),
     "customer.archived": ("Customer archived[: {reason}]", "客户已归档[：{reason}]"),
     "customer.restored": ("Customer restored[: {reason}]", "客户已恢复[：{reason}]"),
+    "customer.erased": ("Customer erased ({legal_basis})[: {reason}]", "客户信息已删除（{legal_basis}）[：{reason}]"),
+    "customer.restricted": (
+        "Use of the customer's record restricted ({legal_basis})[: {reason}]",
+        "客户信息已限制使用（{legal_basis}）[：{reason}]",
+    ),
+    "customer.restriction_lifted": ("Customer's record may be used again[: {reason}]", "客户信息已解除限制[：{reason}]"),
+    "customer.access_exported": (
+        "Everything held about the customer handed out ({events} events)",
+        "已向客户本人提供所存全部信息（{events} 个事件）",
+    ),
     "contact.added": ("Contact {name} added[, {title}][, as {role}]", "已添加联系人 {name}[，{title}][，角色 {role}]"),
     "contact.details_changed": (
         "Details of contact {name} changed[, {title}][, as {role}]",
@@ -60,6 +70,16 @@ SENTENCES: Final[Mapping[str, tuple[str, str]]] = {
     "contact.primary_lost": ("Contact {contact_id} is no longer the primary contact", "{contact_id} 不再是主要联系人"),
     "contact.left": ("Contact left[: {reason}]", "联系人已离职[：{reason}]"),
     "contact.restored": ("Contact came back", "联系人已恢复"),
+    "contact.erased": ("Contact erased ({legal_basis})[: {reason}]", "联系人信息已删除（{legal_basis}）[：{reason}]"),
+    "contact.restricted": (
+        "Use of the contact's record restricted ({legal_basis})[: {reason}]",
+        "联系人信息已限制使用（{legal_basis}）[：{reason}]",
+    ),
+    "contact.restriction_lifted": ("Contact's record may be used again[: {reason}]", "联系人信息已解除限制[：{reason}]"),
+    "contact.access_exported": (
+        "Everything held about the contact handed out ({events} events)",
+        "已向联系人本人提供所存全部信息（{events} 个事件）",
+    ),
     "interaction.logged": (
         "{direction} {kind} logged[: {subject}][, {duration_seconds} s][, by {owner_id}]",
         "已记录{direction} {kind}[：{subject}][，{duration_seconds} 秒][，{owner_id}]",

@@ -148,7 +148,7 @@ class Interactions(Body):
 
 PROFILE: Final = (
     "customer_id", "kind", "lifecycle", "lifecycle_since", "owner_id", "team", "tier", "industry", "size", "tags", "parent_id", "archived",
-    "registered_at", "email", "phone", "website",
+    "registered_at", "restricted_at", "erased_at", "email", "phone", "website",
 )  # fmt: skip
 
 CustomerBody = row_model(

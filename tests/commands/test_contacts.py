@@ -231,5 +231,9 @@ def test_every_contact_event_is_reached_by_a_command(desk: Desk) -> None:
         said("move_contact", "ann", customer_id=ext("other")),
         said("note_contact_left", "ann"),
         said("restore_contact", "ann"),
+        said("restrict_contact", "ann", legal_basis="legal_claims"),
+        said("lift_contact_restriction", "ann"),
+        said("note_contact_export", "ann", events=5, upto=9),
+        said("erase_contact", "ann", legal_basis="objection"),
     )
     assert {type(stored.event) for stored in desk.log.events if isinstance(stored.event, EVENTS)} == set(EVENTS)

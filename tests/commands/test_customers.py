@@ -256,11 +256,16 @@ def test_every_customer_event_is_reached_by_a_command(desk: Desk) -> None:
         acme("link_customer_external_id", external=ext("other")),
         acme("archive_customer"),
         acme("restore_customer"),
+        order("register_customer", customer_id=ext("zoe"), kind="person", name="Zoe"),
+        order("restrict_customer", customer_id=ext("zoe"), legal_basis="legal_claims"),
+        order("lift_customer_restriction", customer_id=ext("zoe")),
+        order("note_customer_export", customer_id=ext("zoe"), events=5, upto=9),
+        order("erase_customer", customer_id=ext("zoe"), legal_basis="objection"),
     )
     assert {type(stored.event) for stored in desk.log.events} == set(EVENTS)
 
 
 def test_every_command_says_what_it_does() -> None:
     ours = [command for command in COMMANDS.values() if command.target[1] in ("customer", "contact", "interaction")]
-    assert len(ours) == 22
+    assert len(ours) == 30
     assert all(command.summary.endswith(".") for command in ours)

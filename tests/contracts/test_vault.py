@@ -168,7 +168,7 @@ def test_a_deleted_key_is_not_left_in_the_file(tmp_path: Path) -> None:
     with closing(store):
         store.add({person: wrapped})
         assert any(wrapped in path.read_bytes() for path in tmp_path.iterdir())
-        store.delete(person)
+        store.delete([person])
         assert not any(wrapped in path.read_bytes() for path in tmp_path.iterdir())
 
 
