@@ -17,6 +17,7 @@ from api.feed.routes import feed_routes
 from api.front import Front
 from api.health import health_routes
 from api.host_check import HostCheck
+from api.persons import person_routes
 from api.sql import sql_routes
 from api.wiring import Daybook
 
@@ -54,6 +55,7 @@ def create_app(daybook: Daybook) -> FastAPI:
         archive_routes(daybook.archive),
         feed_routes(daybook.books, daybook.streams),
         sql_routes(daybook),
+        person_routes(daybook),
         audit_routes(daybook.auditor, daybook.books.vault.decrypt_all),
     ):
         app.include_router(routes)

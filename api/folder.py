@@ -39,6 +39,11 @@ class Folder:
         return self.path / "master.key"
 
     @property
+    def erasures(self) -> Path:
+        """Who was erased; goes with no backup, and is replayed over what comes back from one."""
+        return self.path / "erasures.jsonl"
+
+    @property
     def lookups(self) -> Path:
         """The lookups, when they are a file."""
         return self.path / "lookups.db"

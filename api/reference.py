@@ -52,6 +52,8 @@ def commands_page() -> str:
     parts = [HEAD]
     order = {module.__name__: place for place, module in enumerate(PAGES)}
     commands = sorted(COMMANDS.values(), key=lambda command: order[command.handler.__module__])
+    kinds = list(dict.fromkeys(command.target[1] for command in commands))
+    commands.sort(key=lambda command: kinds.index(command.target[1]))
     for kind, those in groupby(commands, key=lambda command: command.target[1]):
         parts.append(f"\n## {kind.capitalize()}\n")
         parts.extend(_section(command) for command in those)

@@ -16,6 +16,7 @@ from api.problems import NotYet, Unavailable
 from api.settings import Settings
 from api.streams import Streams
 from api.tables import Tables, open_tables
+from bus.erasures import ErasureList
 from bus.keystore import open_vault
 from bus.log import Log, open_log
 from bus.vault import Vault, master_key, master_key_of
@@ -29,6 +30,7 @@ from projections.history import History
 from replay.archive.archive import Archive
 from replay.audit.auditor import Auditor
 from replay.past import Pasts
+from replay.persons.replaying import erase_again
 
 HOMES: Final = (Home.LOOKUPS, Home.FACTS)
 
@@ -65,6 +67,13 @@ class Daybook:
         except RuntimeError:
             raise Unavailable("daybook.closing", "Daybook is shutting down") from None
 
+    def execute(self, orders: Sequence[Order]) -> list[Outcome]:
+        """Hand orders to the dispatcher from a thread, and wait until they are durable. Raises Unavailable while closing."""
+        try:
+            return self.group.submit(orders).result()
+        except RuntimeError:
+            raise Unavailable("daybook.closing", "Daybook is shutting down") from None
+
     def reach(self, position: int, *homes: Home) -> None:
         """Wait until the read models of `homes` (all, unless said) hold everything up to `position`.
 
@@ -92,13 +101,16 @@ def open_books(settings: Settings) -> Generator[Books]:
     folder.make()
     with ExitStack() as closing:
         key = master_key_of(settings.master_key.get_secret_value()) if settings.master_key else master_key(folder.master_key)
-        vault = open_vault(_place(settings.keys_url, folder.keys), key)
+        erasures = ErasureList(folder.erasures)
+        vault = open_vault(_place(settings.keys_url, folder.keys), key, erasures=erasures)
         closing.callback(vault.close)
         log = open_log(_place(settings.log_url, folder.log), vault)
         closing.callback(log.close)
         settle(folder, base_currency=settings.base_currency, begun=log.head() > 0)
         decides_on = partial(Dispatcher, base_currency=settings.base_currency, fingerprint_key=vault.secret("fingerprints"))
-        yield Books(vault, log, decides_on, decides_on(log))
+        dispatcher = decides_on(log)
+        erase_again(erasures.read(), log, dispatcher)
+        yield Books(vault, log, decides_on, dispatcher)
 
 
 @contextmanager

@@ -72,6 +72,11 @@ class Log(ABC):
         self._bell.ring(transaction.head)
         self._settle([*elsewhere, *transaction.erased], transaction.head)
 
+    def erased(self) -> list[UUID]:
+        """Everybody of whom an event tells that they were erased."""
+        with translated(), self._writing() as rows:
+            return Transaction(rows, self._codec, self._keys).erased_ever()
+
     def _unfinished(self, transaction: Transaction) -> list[Erasure]:
         """Erasures by other processes that may have been killed before they finished them."""
         erasures = transaction.erased_since(self._seen)

@@ -18,6 +18,7 @@ from api.cli import (
     feeding,
     importing,
     ingesting,
+    persons,
     querying,
     rebuilding,
     serving,
@@ -59,6 +60,9 @@ program.command("verify")(rebuilding.verify)
 program.command("rollback")(rebuilding.rollback)
 program.command("folds")(rebuilding.folds)
 program.command("archive")(rebuilding.archive)
+program.command("erase")(persons.erase)
+program.command("export-person")(persons.export_person)
+program.command("erasures")(persons.erasures)
 program.command("doctor")(doctor.command)
 program.add_typer(asking.program, name="command")
 program.add_typer(auditing.program, name="audit")

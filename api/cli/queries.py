@@ -158,6 +158,7 @@ QUERIES: Final[Mapping[str, Query]] = {
             if what.name != "customers"
         ),
         _query("events", "/v1/events", "The feed: every event in the order of its position.", FeedPage, {"events": EVENT}),
+        _query("person", "/v1/persons/{person_id}", "How much is held about a person; erasing them makes the texts unreadable.", None),
         _query("stream", "/v1/streams/{stream_id}", "Everything that has happened to one record.", None, {"events": EVENT}),
     )
 }

@@ -1,6 +1,7 @@
 """Commands on persons, through the dispatcher: erased ones are told nothing about any more, restricted ones are left in peace."""
 
 from datetime import date
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,11 +11,11 @@ from domain.contacts.events import ContactErased, ContactMadePrimary, ContactPri
 from domain.customers.events import CustomerCustomFieldSet, CustomerErased
 from tests.commands.orders import CUSTOMER, PIPELINE, Desk, deal, ext, order
 
-ANN = {"contact_id": ext("ann")}
-ZOE = {"customer_id": ext("zoe")}
+ANN: dict[str, Any] = {"contact_id": ext("ann")}
+ZOE: dict[str, Any] = {"customer_id": ext("zoe")}
 ERASE_ANN = order("erase_contact", **ANN, legal_basis="consent_withdrawn", requested_on="2026-03-01", reason="asked by letter")
 ERASE_ZOE = order("erase_customer", **ZOE, legal_basis="objection")
-LOGGED = {"kind": "call", "direction": "inbound"}
+LOGGED: dict[str, Any] = {"kind": "call", "direction": "inbound"}
 
 
 @pytest.fixture
@@ -70,12 +71,13 @@ def test_erasing_twice_changes_nothing(desk: Desk, again: Order) -> None:
 
 
 def test_a_company_is_no_person(desk: Desk) -> None:
-    acme = {"customer_id": ext("acme")}
-    for command, data in [
+    acme: dict[str, Any] = {"customer_id": ext("acme")}
+    asked: list[tuple[str, dict[str, Any]]] = [
         ("erase_customer", {"legal_basis": "objection"}),
         ("restrict_customer", {"legal_basis": "legal_claims"}),
         ("note_customer_export", {"events": 1, "upto": 1}),
-    ]:
+    ]
+    for command, data in asked:
         assert desk.refuse(order(command, **acme, **data)) == "customer.not_a_person"
 
 
