@@ -119,9 +119,7 @@ def tables(url: str) -> dict[str, bytes]:
     """Every table of a database, as its own binary dump."""
     dumped: dict[str, bytes] = {}
     with psycopg.connect(url) as connection:
-        ours = (
-            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema NOT LIKE ALL (ARRAY['pg_catalog', 'information_schema'])"
-        )
+        ours = "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' AND table_schema NOT LIKE ALL (ARRAY['pg_catalog', 'information_schema'])"
         for schema, table in connection.execute(ours).fetchall():
             with connection.cursor().copy(SQL("COPY {} TO STDOUT (FORMAT binary)").format(Identifier(schema, table))) as copy:
                 dumped[f"{schema}.{table}"] = b"".join(bytes(part) for part in copy)
@@ -319,3 +317,31 @@ def test_who_is_unknown_or_a_company_is_no_person(settings: Settings, tmp_path: 
         assert http.get(f"/v1/persons/{ids['request']}").status_code == 404
         assert http.get(f"/v1/persons/{ids['firm']}").json()["code"] == "customer.not_a_person"
         assert daybook.books.log.head() > 0
+
+
+def test_a_restored_older_copy_does_not_bring_an_erased_person_back(data_folder: Path, tmp_path: Path) -> None:
+    """Log, keys and read models come back as they were before; only the list of erasures is of today."""
+    settings = load_settings({}, data=data_folder, max_wait_seconds=30.0)
+    with opened(settings) as (daybook, http):
+        ids = fill(daybook, http, tmp_path)
+    older = tmp_path / "older"
+    shutil.copytree(settings.data, older)
+    with opened(settings) as (daybook, http):
+        later = give(http, "add_contact", customer_id=ids["firm"], name="Later Person")
+        for kind, person in (("contact", ids["contact"]), ("customer", ids["customer"]), ("contact", later)):
+            erase(http, kind, person)
+        [told] = [event for event in daybook.books.log.read(0, 1000) if event.type == "customer.erased"]
+    shutil.copyfile(Folder(settings.data).erasures, older / "erasures.jsonl")
+    for _ in range(2):
+        with opened(load_settings({}, data=older, max_wait_seconds=30.0)) as (daybook, http):
+            head = daybook.books.log.head()
+            assert got(http, f"/v1/contacts/{ids['contact']}", at_least=head)["erased"]
+            person = got(http, f"/v1/customers/{ids['customer']}")
+            assert (person["name"], person["erased_at"]) == (None, told.occurred_at)
+            proofs = [event for event in daybook.books.log.read(0, 1000) if event.type.endswith(".erased")]
+            assert [(proof.stream_id, proof.actor) for proof in proofs] == [
+                (ids[kind], "rule:erasures") for kind in ("contact", "customer")
+            ]
+            refused = http.post("/v1/commands/rename_customer", json={"customer_id": ids["customer"], "name": NAMES[0]})
+            assert refused.json()["code"] == "person.erased"
+            assert readable(daybook.books.vault, tokens_of(contents(daybook.settings), {UUID(ids["contact"]).bytes})) == set()

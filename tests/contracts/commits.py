@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 from uuid_utils.compat import uuid7
 
 from domain.commit import Claim, Commit, Link
-from domain.contacts.events import ContactAdded
+from domain.contacts.events import ContactAdded, ContactErased
 from domain.envelope import Cause, NewEvent
 from domain.event import Event
 from domain.pipelines.events import PipelineRenamed
@@ -74,3 +74,9 @@ def stream_of(length: int) -> Commit:
     """A new stream of that many events in one commit."""
     pipeline_id = uuid7()
     return commit(*(renamed(pipeline_id, number) for number in range(length)))
+
+
+def erased(contact_id: UUID) -> ContactErased:
+    return ContactErased(
+        contact_id=contact_id, customer_id=contact_id, reason=None, legal_basis="objection", requested_on=None, forgotten=("name",)
+    )
