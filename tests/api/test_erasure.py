@@ -12,6 +12,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import psycopg
+import pyarrow.parquet as pq
 import pytest
 from psycopg.sql import SQL, Identifier
 from starlette.testclient import TestClient
@@ -127,8 +128,9 @@ def tables(url: str) -> dict[str, bytes]:
 
 
 def contents(settings: Settings) -> dict[str, bytes]:
-    """Every byte of the folder, and of every table of the database."""
+    """Every byte of the folder, with what is packed in it, and of every table of the database."""
     found = {str(path): path.read_bytes() for path in settings.data.rglob("*") if path.is_file()}
+    found |= {f"{path} read": str(pq.read_table(path).to_pylist()).encode() for path in settings.data.rglob("*.parquet")}
     return found | (tables(settings.log_url.get_secret_value()) if settings.log_url else {})
 
 
@@ -204,6 +206,8 @@ def test_nothing_of_an_erased_person_is_left_anywhere(settings: Settings, tmp_pa
         persons = {UUID(ids[kind]).bytes for kind in ("contact", "customer")}
         before = totals(http, ids, daybook.books.log.head())
         checkpoint = http.get("/v1/audit/checkpoint").text
+        http.post("/v1/archive", json={}).raise_for_status()
+        assert list(settings.data.rglob("*.parquet"))
         keys = wrapped(settings, persons)
         assert len(keys) == 2
         assert before["counted"]["interactions"] == (1, 0)
@@ -215,6 +219,7 @@ def test_nothing_of_an_erased_person_is_left_anywhere(settings: Settings, tmp_pa
             receipt = erase(http, kind, ids[kind])
             assert receipt["event_ids"]
             assert erase(http, kind, ids[kind])["event_ids"] == []
+        http.post("/v1/archive", json={}).raise_for_status()
         assert totals(http, ids, daybook.books.log.head()) == before
         serving = contents(settings)
         assert plaintexts(serving) == []
