@@ -5,11 +5,12 @@ duration, a count of moves, a value that was before). What belongs to a part of 
 a request) is an attribute `part.key.name`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Final
 
-from bus.catalogue import TODAY, personal_fields
+from bus.catalogue import TODAY, hints, personal_fields
 
 Data = Mapping[str, Any]
 
@@ -77,10 +78,16 @@ CALLED: Final[Mapping[tuple[str, str], str]] = {
 """Attributes that an event calls by another name."""
 
 IMPLIED: Final[Mapping[str, Data]] = {
-    "customer.registered": {"archived": False, "tags": []},
+    "customer.registered": {"archived": False, "tags": [], "restricted": False, "erased": False},
+    "customer.restricted": {"restricted": True},
+    "customer.restriction_lifted": {"restricted": False},
+    "customer.erased": {"erased": True},
     "customer.archived": {"archived": True},
     "customer.restored": {"archived": False},
-    "contact.added": {"is_primary": False, "left": False},
+    "contact.added": {"is_primary": False, "left": False, "restricted": False, "erased": False},
+    "contact.restricted": {"restricted": True},
+    "contact.restriction_lifted": {"restricted": False},
+    "contact.erased": {"erased": True},
     "contact.moved": {"is_primary": False, "left": False},
     "contact.made_primary": {"is_primary": True},
     "contact.primary_lost": {"is_primary": False},
@@ -169,26 +176,29 @@ GAINS: Final[Mapping[str, Callable[[Data], dict[str, str]]]] = {
 
 def says(event_type: str, data: Data) -> Says:
     """What an event of today's shape says of its record's attributes; personal texts are `Sealed`."""
-    event = TODAY.known(event_type)
-    personal = frozenset(personal_fields(event))
-    sealed = {name: Sealed(value) if name in personal and value is not None else value for name, value in data.items()}
-    sets = dict(_own(event_type, event.stream, sealed))
+    personal, own = _shape(event_type)
+    sealed = {**data, **{name: Sealed(data[name]) for name in personal if data.get(name) is not None}}
+    sets = {called: sealed[name] for name, called in own if name in sealed}
+    if (event_type, sealed.get("comment")) == _COMMENT_STAYS:
+        del sets["comment"]
     if event_type in PARTS:
         sets |= PARTS[event_type](sealed)
     sets |= IMPLIED.get(event_type, {})
     return Says(sets, GAINS[event_type](data) if event_type in GAINS else {})
 
 
-def _own(event_type: str, record_id: str, data: Data) -> Iterator[tuple[str, Any]]:
-    """The record's own attributes among the fields."""
-    occasion = OCCASION | OCCASION_OF.get(event_type, frozenset()) | {record_id}
-    for name, value in data.items():
-        if (event_type, name) in CALLED:
-            yield CALLED[event_type, name], value
-        elif name not in occasion and not name.startswith(OCCASION_PREFIXES) and not _left_as_it_is(event_type, name, value):
-            yield name, value
+_COMMENT_STAYS: Final = ("survey.answer_amended", None)
+"""An amendment without a comment leaves the earlier one as it is."""
 
 
-def _left_as_it_is(event_type: str, name: str, value: Any) -> bool:
-    """Whether None means that the attribute stays as it was."""
-    return value is None and (event_type, name) == ("survey.answer_amended", "comment")
+@cache
+def _shape(event_type: str) -> tuple[Sequence[str], Sequence[tuple[str, str]]]:
+    """The personal fields of a type, and those that are the record's own attributes with what these are called."""
+    event = TODAY.known(event_type)
+    occasion = OCCASION | OCCASION_OF.get(event_type, frozenset()) | {event.stream}
+    own = [
+        (name, CALLED.get((event_type, name), name))
+        for name in hints(event)
+        if (event_type, name) in CALLED or not (name in occasion or name.startswith(OCCASION_PREFIXES))
+    ]
+    return personal_fields(event), own
