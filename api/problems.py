@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from api.imports.errors import ImportRefused, RowRefused
 from api.settings import InvalidSettings
+from bus.copying import ToolFailed
 from bus.errors import ConcurrencyConflict, ForeignLog, LogUnavailable, UnknownEventType
 from bus.vault import WrongMasterKey
 from commands.errors import CommandFailed, CommandIdReused, InvalidCommand, NotApplied, UnknownCommand, VersionMismatch
@@ -18,6 +19,7 @@ from domain.errors import CorruptHistory, DaybookError, NotFound, RuleViolation
 from projections.build import BuildFailed
 from readmodels.facts import FactsInUse, QueryRefused
 from replay.audit.errors import KeyUnusable, NoteMalformed
+from replay.backup.errors import BackupDamaged, BackupRefused
 
 PROBLEM: Final = "application/problem+json"
 TYPE: Final = "urn:daybook:problem:"
@@ -66,6 +68,7 @@ STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
     CommandIdReused: HTTPStatus.CONFLICT,
     NotApplied: HTTPStatus.CONFLICT,
     NotYet: HTTPStatus.CONFLICT,
+    BackupRefused: HTTPStatus.CONFLICT,
     VersionMismatch: HTTPStatus.PRECONDITION_FAILED,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedContent: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
@@ -82,6 +85,8 @@ STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
     ForeignLog: HTTPStatus.INTERNAL_SERVER_ERROR,
     UnknownEventType: HTTPStatus.INTERNAL_SERVER_ERROR,
     KeyUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,
+    ToolFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    BackupDamaged: HTTPStatus.INTERNAL_SERVER_ERROR,
     WrongMasterKey: HTTPStatus.INTERNAL_SERVER_ERROR,
     CorruptHistory: HTTPStatus.INTERNAL_SERVER_ERROR,
     InvalidSettings: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     audit_key: SecretStr | None = Field(
         None, description="the key that signs the audit's checkpoints, as `audit.key` in the data folder holds it; without it that file"
     )
+    postgres_tools: Path | None = Field(
+        None, description="the folder with PostgreSQL's `pg_dump` and `pg_restore`, for backups; without it they are looked for on PATH"
+    )
     host: str = Field("127.0.0.1", description="the address to serve on; loopback only, until access control exists")
     port: int = Field(8400, ge=0, le=65535, description="the port to serve on; 0 takes a free one")
     base_currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(

@@ -12,6 +12,7 @@ from api.cli import (
     asking,
     asking_sql,
     auditing,
+    backing_up,
     comparing,
     demonstrating,
     doctor,
@@ -63,6 +64,8 @@ program.command("archive")(rebuilding.archive)
 program.command("erase")(persons.erase)
 program.command("export-person")(persons.export_person)
 program.command("erasures")(persons.erasures)
+program.add_typer(backing_up.program, name="backup")
+program.command("restore")(backing_up.put_back)
 program.command("doctor")(doctor.command)
 program.add_typer(asking.program, name="command")
 program.add_typer(auditing.program, name="audit")

@@ -1,0 +1,1 @@
+"""Backups: taken while serving, verified, and put back."""
