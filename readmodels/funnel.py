@@ -158,31 +158,48 @@ SELECT pipeline_id::VARCHAR AS pipeline_id, name FROM pipelines WHERE $pipeline 
 
 def funnels(facts: Facts, question: Question) -> list[Funnel]:
     """The funnel of the pipeline asked for, or of every one by name. Raises NotFound `pipeline.unknown`."""
-    pipelines = facts.rows(_PIPELINES, {"pipeline": question.pipeline_id})
-    if question.pipeline_id is not None and not pipelines:
+    return [_funnel(facts, question, pipeline_id, name) for pipeline_id, name in pipelines(facts, question)]
+
+
+def pipelines(facts: Facts, question: Question) -> list[tuple[str, str]]:
+    """The ids and names of the pipelines that are asked for. Raises NotFound `pipeline.unknown`."""
+    found = facts.rows(_PIPELINES, {"pipeline": question.pipeline_id})
+    if question.pipeline_id is not None and not found:
         raise NotFound("pipeline.unknown", f"there is no pipeline {question.pipeline_id}")
-    return [_funnel(facts, question, pipeline["pipeline_id"], pipeline["name"]) for pipeline in pipelines]
+    return [(row["pipeline_id"], row["name"]) for row in found]
 
 
 def _funnel(facts: Facts, question: Question, pipeline_id: str, name: str) -> Funnel:
-    cohort = question.view is View.COHORT
-    closed_at = "o.opened_at" if cohort else "o.closed_at"
-    pieces = {
+    stages, totals = stage_rows(facts, question, pipeline_id), total_rows(facts, question, pipeline_id)
+    return Funnel(pipeline_id=pipeline_id, name=name, stages=stages, totals=totals)
+
+
+def stage_rows(facts: Facts, question: Question, pipeline_id: str) -> list[StageRow]:
+    """The stages of one pipeline, by group."""
+    sql = COHORT if question.view is View.COHORT else ACTIVITY
+    return [StageRow(**row) for row in facts.rows(sql.format(**pieces_of(question)), parameters_of(question, pipeline_id))]
+
+
+def total_rows(facts: Facts, question: Question, pipeline_id: str) -> list[Totals]:
+    """What the deals of one pipeline came to, by group."""
+    return [Totals(**row) for row in facts.rows(TOTALS.format(**pieces_of(question)), parameters_of(question, pipeline_id))]
+
+
+def pieces_of(question: Question) -> dict[str, str]:
+    """What the question puts into the SQL of `readmodels.funnel_sql`."""
+    closed_at = "o.opened_at" if question.view is View.COHORT else "o.closed_at"
+    return {
         "ladder": LADDER,
         "joins": _joins(question),
         "filters": _filters(question),
         **{f"{what}_group": _group(question.by, at) for what, at in (*_MOMENTS, ("closed", closed_at))},
         **{f"{what}_then": within(at) for what, at in (*_MOMENTS, ("closed", closed_at))},
     }
-    parameters = {"pipeline": pipeline_id, "since": question.since, "until": question.until, **_given(question)}
-    stages = facts.rows((COHORT if cohort else ACTIVITY).format(**pieces), parameters)
-    totals = facts.rows(TOTALS.format(**pieces), parameters)
-    return Funnel(
-        pipeline_id=pipeline_id,
-        name=name,
-        stages=[StageRow(**row) for row in stages],
-        totals=[Totals(**row) for row in totals],
-    )
+
+
+def parameters_of(question: Question, pipeline_id: str | None) -> dict[str, Any]:
+    """The parameters of that SQL for one pipeline."""
+    return {"pipeline": pipeline_id, "since": question.since, "until": question.until, **_given(question)}
 
 
 _MOMENTS: Final = (("opened", "o.opened_at"), ("entered", "v.entered_at"), ("left", "v.left_at"))

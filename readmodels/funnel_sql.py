@@ -11,7 +11,7 @@ ladder AS (
 """
 """The pipeline's stages with their places in its order."""
 
-COHORT: Final = """
+COHORT_DEALS: Final = """
 WITH {ladder},
 deals AS (
     SELECT o.opportunity_id, {opened_group} AS grp, o.status, o.stage, o.base_amount
@@ -32,7 +32,12 @@ stays AS (
     SELECT grp, opportunity_id, stage, any_value(base_amount) AS base_amount, sum(days) FILTER (left_at IS NOT NULL) AS days,
            count(*) FILTER (left_backward) AS back_moves
     FROM visits GROUP BY ALL
-),
+)
+"""
+"""The deals opened in the period, how far they came and where they stayed: one by one."""
+
+COHORT: Final = f"""
+{COHORT_DEALS},
 reach AS (
     SELECT d.grp, s.stage,
            count(*) AS deals,
@@ -67,7 +72,7 @@ WHERE NOT s.retired OR s.stage IN (SELECT stage FROM stays)
 ORDER BY r.grp NULLS LAST, s.place
 """
 
-ACTIVITY: Final = """
+ACTIVITY_DEALS: Final = """
 WITH {ladder},
 moves AS (
     SELECT v.opportunity_id, v.move_no, v.stage, v.entry_base_amount AS base_amount, v.to_status, v.left_backward,
@@ -87,7 +92,12 @@ exits AS (
            max_by(CASE WHEN to_status = 'lost' THEN 'lost' WHEN left_backward THEN 'back' ELSE 'on' END, move_no) AS how,
            count(*) FILTER (left_backward) AS back_moves, sum(days) AS days
     FROM moves WHERE went GROUP BY ALL
-),
+)
+"""
+"""What came into stages in the period and what left them: one by one."""
+
+ACTIVITY: Final = f"""
+{ACTIVITY_DEALS},
 groups AS (SELECT grp FROM entries UNION SELECT grp FROM exits),
 came AS (
     SELECT grp, stage, count(*) AS deals, sum(base_amount) AS value, count(*) FILTER (still_here) AS now_in,
@@ -113,14 +123,19 @@ WHERE NOT s.retired OR s.stage IN (SELECT stage FROM moves WHERE came OR went)
 ORDER BY g.grp NULLS LAST, s.place
 """
 
-TOTALS: Final = """
+TOTALS_DEALS: Final = """
 WITH deals AS (
-    SELECT o.status, o.base_amount, greatest(0, epoch(o.closed_at) - epoch(o.opened_at)) / 86400 AS days,
+    SELECT o.opportunity_id, o.status, o.base_amount, greatest(0, epoch(o.closed_at) - epoch(o.opened_at)) / 86400 AS days,
            {opened_group} AS opened_grp, {opened_then} AS opened_then,
            {closed_group} AS closed_grp, o.status <> 'open' AND {closed_then} AS closed_then
     FROM opportunities o {joins}
     WHERE o.pipeline_id = $pipeline {filters}
-),
+)
+"""
+"""The deals opened or closed in the period: one by one."""
+
+TOTALS: Final = f"""
+{TOTALS_DEALS},
 opened AS (
     SELECT opened_grp AS grp, count(*) AS opened, count(*) FILTER (status = 'open') AS still_open,
            sum(base_amount) FILTER (status = 'open') AS open_value

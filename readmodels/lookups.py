@@ -281,8 +281,9 @@ class Turns:
         """Add rows, a transaction for each batch."""
         for batch in rows:
             if batch.num_rows:
+                columns: list[list[Any]] = list(batch.to_pydict().values())
                 with self._store.writing() as writer:
-                    writer.load(layout, number, list(zip(*(column.to_pylist() for column in batch.columns), strict=True)))
+                    writer.load(layout, number, list(zip(*columns, strict=True)))
 
 
 def _stored(layout: Layout, rows: Sequence[Row]) -> Sequence[Row]:

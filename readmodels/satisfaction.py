@@ -115,17 +115,22 @@ _FILTERS: Final = {
     "segment": "c.industry = $segment",
 }
 
-_SATISFACTION: Final = """
+CHOSEN: Final = """
 WITH chosen AS (
-    SELECT s.score, s.answered_at, {sent_group} AS sent_grp, {answered_group} AS answered_grp, {sent_then} AS sent_then, {answered_then} AS answered_then
+    SELECT s.survey_id, s.score, s.answered_at, {sent_group} AS sent_grp, {answered_group} AS answered_grp, {sent_then} AS sent_then, {answered_then} AS answered_then
     FROM surveys s {joins}
     WHERE s.kind = $kind {filters}
-),
+)
+"""
+"""The surveys of one kind: one by one."""
+
+_SATISFACTION: Final = f"""
+{CHOSEN},
 sent AS (
     SELECT sent_grp AS grp, count(*) AS sent, count(answered_at) AS sent_and_answered FROM chosen WHERE sent_then GROUP BY ALL
 ),
 answered AS (
-    SELECT answered_grp AS grp, count(*) AS answers, {figure} AS figure, avg(score) AS mean, map_entries(histogram(score)) AS scores
+    SELECT answered_grp AS grp, count(*) AS answers, {{figure}} AS figure, avg(score) AS mean, map_entries(histogram(score)) AS scores
     FROM chosen WHERE answered_then GROUP BY ALL
 ),
 groups AS (SELECT grp FROM sent UNION SELECT grp FROM answered)
@@ -140,19 +145,27 @@ ORDER BY g.grp NULLS LAST
 
 def satisfaction(facts: Facts, question: Question) -> Satisfaction:
     """The figures of one kind of survey."""
-    about_customers = question.by in (By.SEGMENT, By.TIER) or question.segment is not None
-    sql = _SATISFACTION.format(
-        sent_group=_group(question.by, "s.sent_at"),
-        answered_group=_group(question.by, "s.answered_at"),
-        sent_then=within("s.sent_at"),
-        answered_then=within("s.answered_at"),
-        figure=_FIGURES[question.survey],
-        joins="LEFT JOIN customers c ON c.customer_id = s.customer_id" if about_customers else "",
-        filters="".join(f" AND {_FILTERS[name]}" for name in _given(question)),
-    )
-    parameters = {"kind": question.survey.value, "since": question.since, "until": question.until, **_given(question)}
-    groups = [_row(question.survey, row) for row in facts.rows(sql, parameters)]
+    sql = _SATISFACTION.format(**pieces_of(question), figure=_FIGURES[question.survey])
+    groups = [_row(question.survey, row) for row in facts.rows(sql, parameters_of(question))]
     return Satisfaction(survey=question.survey, by=question.by, groups=groups)
+
+
+def pieces_of(question: Question) -> dict[str, str]:
+    """What the question puts into `CHOSEN`."""
+    about_customers = question.by in (By.SEGMENT, By.TIER) or question.segment is not None
+    return {
+        "sent_group": _group(question.by, "s.sent_at"),
+        "answered_group": _group(question.by, "s.answered_at"),
+        "sent_then": within("s.sent_at"),
+        "answered_then": within("s.answered_at"),
+        "joins": "LEFT JOIN customers c ON c.customer_id = s.customer_id" if about_customers else "",
+        "filters": "".join(f" AND {_FILTERS[name]}" for name in _given(question)),
+    }
+
+
+def parameters_of(question: Question) -> dict[str, Any]:
+    """The parameters of that SQL."""
+    return {"kind": question.survey.value, "since": question.since, "until": question.until, **_given(question)}
 
 
 def _group(by: By, at: str) -> str:

@@ -116,7 +116,7 @@ def _told(event: StoredEvent, readable: Mapping[str, str | None], language: Lang
     return {
         "position": event.position,
         "event_id": event.id,
-        "customer_id": event.data["customer_id"],
+        "customer_id": event.data.get("customer_id"),
         "type": event.type,
         "occurred_at": event.occurred_at,
         "recorded_at": event.recorded_at,

@@ -140,6 +140,14 @@ def waterfalls(facts: Facts, question: Question) -> list[Waterfall]:
     return [Waterfall(group=group, label=labels.get(group, group), steps=_steps(rows)) for group, rows in groups.items()]
 
 
+def bar_shown(facts: Facts, question: Question, bar: Bar, group: str | None) -> Decimal:
+    """The value of one bar of one group. Raises NotFound `pipeline.unknown` or `bar.unknown`."""
+    found = next((each for each in waterfalls(facts, question) if each.group == group), None)
+    if found is None:
+        raise NotFound("bar.unknown", f"that waterfall has no {f'group {group}' if group else 'group without a name'}")
+    return next(step.value for step in found.steps if step.bar is bar)
+
+
 def deals_behind(
     facts: Facts,
     question: Question,
