@@ -20,6 +20,7 @@ from projections.build import BuildFailed
 from readmodels.facts import FactsInUse, QueryRefused
 from replay.audit.errors import KeyUnusable, NoteMalformed
 from replay.backup.errors import BackupDamaged, BackupRefused
+from replay.explain.cells import KeyMisspelled
 
 PROBLEM: Final = "application/problem+json"
 TYPE: Final = "urn:daybook:problem:"
@@ -76,6 +77,7 @@ STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
     ImportRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     RowRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
+    KeyMisspelled: HTTPStatus.UNPROCESSABLE_ENTITY,
     FactsInUse: HTTPStatus.SERVICE_UNAVAILABLE,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     LogUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -1,4 +1,4 @@
-"""`python -m bench [http] [bulk] [rebuild] [audit]`: measure, and print each figure beside its baseline of the same run."""
+"""`python -m bench [http] [bulk] [rebuild] [audit] [explain]`: measure, and print each figure beside its baseline of the same run."""
 
 import sys
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import audit, bulk, http, rebuild
+from bench import audit, bulk, explain, http, rebuild
 from bench.figures import Figure, show
 
 MEASUREMENTS: Mapping[str, Callable[[Path], list[Figure]]] = {
@@ -15,6 +15,7 @@ MEASUREMENTS: Mapping[str, Callable[[Path], list[Figure]]] = {
     "bulk": bulk.measure,
     "rebuild": rebuild.measure,
     "audit": audit.measure,
+    "explain": explain.measure,
 }
 
 

@@ -16,6 +16,7 @@ from api.cli import (
     comparing,
     demonstrating,
     doctor,
+    explaining,
     feeding,
     importing,
     ingesting,
@@ -54,6 +55,7 @@ program.command("ingest")(ingesting.command)
 program.command("import")(importing.command)
 program.add_typer(querying.program, name="query")
 program.add_typer(comparing.program, name="diff")
+program.add_typer(explaining.program, name="explain")
 program.command("sql")(asking_sql.command)
 program.command("feed")(feeding.command)
 program.command("rebuild")(rebuilding.rebuild)

@@ -47,13 +47,13 @@ def request_of(caller: Distant | Local, query: Query, asked: Mapping[str, Any]) 
     """The address of a read and its parameters; records are named by their ids there. Raises NotFound."""
     parameters = {name: text_of(value) for name, value in asked.items() if name not in query.places}
     if "pipeline" in parameters:
-        parameters["pipeline"] = _id_of(caller, "pipelines", parameters["pipeline"])
+        parameters["pipeline"] = id_of(caller, "pipelines", parameters["pipeline"])
     plural = plural_of(query)
-    ids = {place: asked[place] if plural is None else _id_of(caller, plural, asked[place]) for place in query.places}
+    ids = {place: asked[place] if plural is None else id_of(caller, plural, asked[place]) for place in query.places}
     return query.path.format(**{place: quote(found, safe="") for place, found in ids.items()}), parameters
 
 
-def _id_of(caller: Distant | Local, plural: str, name: str) -> str:
+def id_of(caller: Distant | Local, plural: str, name: str) -> str:
     """The id of a record by its id, by source:id, or (pipelines) by its name. Raises NotFound."""
     with suppress(ValueError):
         return str(UUID(name))

@@ -5,6 +5,7 @@ from fastapi import FastAPI
 from api.front import Direct
 from api.reading.context import Reading
 from api.reading.customers import CustomerDoor, customer_routes
+from api.reading.explaining import explaining_routes
 from api.reading.figures import figure_routes
 from api.reading.records import record_routes
 from api.reading.waterfall import waterfall_routes
@@ -21,6 +22,7 @@ def install(app: FastAPI, daybook: Daybook) -> Direct:
         waterfall_routes(reading),
         work_routes(reading),
         record_routes(reading),
+        explaining_routes(reading),
     ):
         app.include_router(router)
     return {("GET", "/v1/customers/"): ("customer_id", CustomerDoor(reading, app))}

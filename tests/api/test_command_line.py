@@ -161,6 +161,23 @@ def test_a_command_line_that_is_not_understood_ends_with_exit_code_two(daybook: 
     assert daybook("nonsense").code == 2
 
 
+def test_explain_takes_a_number_apart(daybook: Run, history: Path) -> None:
+    daybook("ingest", str(history))
+    found = daybook("explain", "customer_360", "erp:c", "won_revenue", "--json").json
+    assert (found["shown"], found["comes_to"], [item["type"] for item in found["items"]]) == ("12.50", "12.50", ["opportunity.won"])
+    assert "Opportunity won from Lead" in daybook("explain", "customer_360", "erp:c", "won_revenue").out
+    assert "no event has said anything" in daybook("explain", "customer_360", "erp:c", "tier").out
+    past = daybook("explain", "opportunities", "erp:d", "status", "--as-of", "2025-03-01", "--json").json
+    assert (past["shown"], past["won_by"]) == ("open", past["items"][0]["position"])
+    bar = daybook("explain", "funnel", "--pipeline", "Sales", "--stage", "Lead", "--number", "value", "--json").json
+    assert (bar["shown"], bar["comes_to"], len(bar["items"])) == ("12.50", "12.50", 1)
+    assert "Slush" in daybook("explain", "funnel", "--number", "won").out
+    unknown = daybook("explain", "deals", "x", "y")
+    assert (unknown.code, unknown.err.split(":")[0]) == (1, "fold.unknown")
+    misspelled = daybook("explain", "stage_visits", "x", "stage", "--json")
+    assert json.loads(misspelled.err)["code"] == "key.misspelled"
+
+
 def test_sql_prints_a_table_json_or_a_file(daybook: Run, history: Path, tmp_path: Path) -> None:
     daybook("ingest", str(history))
     assert "Kwik-E-Mart" in daybook("sql", "SELECT name FROM customers").out
@@ -245,7 +262,8 @@ def test_every_read_over_http_can_be_asked_on_the_command_line(data_folder: Path
         server.stop()
     reads = {path for path, operations in paths.items() if "get" in operations and path.startswith("/v1/")}
     audited = {path for path in reads if path.startswith("/v1/audit/")}  # `daybook audit` asks these, see test_auditing.py
-    assert reads - audited - {query.path for query in QUERIES.values()} == {"/v1/folds", "/v1/customers/by-external"}
+    explained = {path for path in reads if path.startswith("/v1/explain/")}  # `daybook explain` asks these
+    assert reads - audited - explained - {query.path for query in QUERIES.values()} == {"/v1/folds", "/v1/customers/by-external"}
 
 
 def test_feed_prints_what_has_been_recorded(daybook: Run, history: Path) -> None:
