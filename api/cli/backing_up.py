@@ -1,6 +1,6 @@
 """`daybook backup` and `daybook restore`: copies of the log and, apart from them, of the keys; made while serving, verified, put back."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from api.auditing import place_of
-from api.cli.output import STDERR, print_answer, print_json, progress
+from api.cli.output import STDERR, STDOUT, print_answer, print_json, progress
 from api.cli.session import FAILED, Session, session_of
 from api.folder import Folder
 from api.problems import InvalidRequest
@@ -91,6 +91,16 @@ def make(context: typer.Context, target: Target, keys: KeysTo = None, master_key
         STDERR.print(f"[yellow]{note}[/]", highlight=False)
 
 
+def _print_checked(checked: Mapping[str, Checked]) -> None:
+    for folder, each in checked.items():
+        told = each.manifest
+        STDOUT.print("[red bold]damaged[/]" if each.findings else "[green]ok[/]", end=" ")
+        of = f"the {told.of} up to position {told.position:,}, made {told.made_at}, root {told.root}"
+        STDOUT.print(f"{folder}: {of}", markup=False, highlight=False)
+        for finding in each.findings:
+            STDOUT.print(f"  {finding['file']}: {finding['message']}", markup=False, highlight=False)
+
+
 @program.command("verify")
 def verification(context: typer.Context, source: Source, keys: KeysFrom = None) -> None:
     """Whether a backup is whole and as it was made: every file by its hash, the events by their Merkle root. Exit code 1 when it is not."""
@@ -100,8 +110,10 @@ def verification(context: typer.Context, source: Source, keys: KeysFrom = None) 
         checked: dict[str, Checked] = {str(source): verify(source, "log", tools, tell)}
         if keys is not None:
             checked[str(keys)] = verify(keys, "keys", tools, tell)
-    found = [{"folder": folder, **_shown(each.manifest), "findings": [*each.findings]} for folder, each in checked.items()]
-    print_answer(found, as_json=session.as_json)
+    if session.as_json:
+        print_json([{"folder": folder, **_shown(each.manifest), "findings": [*each.findings]} for folder, each in checked.items()])
+    else:
+        _print_checked(checked)
     if any(each.findings for each in checked.values()):
         raise typer.Exit(FAILED)
 

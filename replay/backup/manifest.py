@@ -66,6 +66,8 @@ def drafting(target: Path) -> Generator[Path]:
     try:
         draft.mkdir(mode=0o700, parents=True)
         yield draft
+        for path in draft.iterdir():
+            path.chmod(0o600)
         sync(draft)
         draft.rename(target)
         sync(target.parent)

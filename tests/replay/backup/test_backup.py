@@ -311,6 +311,7 @@ def test_the_master_key_is_beside_neither_backup_and_must_be_the_right_one(small
     for folder in (small.target, small.keys):
         assert all(secret not in path.read_bytes() and bytes.fromhex(secret.decode()) not in path.read_bytes() for path in folder.iterdir())
     assert {path.name for path in small.target.iterdir()} <= {"log.db", "audit.db", "settled.json", "manifest.json"}
+    assert all(path.stat().st_mode & 0o077 == 0 for folder in (small.target, small.keys) for path in (folder, *folder.iterdir()))
     with pytest.raises(WrongMasterKey):
         small.restore(master_key="00" * 32)
     assert not (small.path / "restored").exists()
