@@ -21,6 +21,7 @@ from readmodels.facts import FactsInUse, QueryRefused
 from replay.audit.errors import KeyUnusable, NoteMalformed
 from replay.backup.errors import BackupDamaged, BackupRefused
 from replay.explain.cells import KeyMisspelled
+from replay.whatif.errors import TrialRefused, TrialTooMuch
 
 PROBLEM: Final = "application/problem+json"
 TYPE: Final = "urn:daybook:problem:"
@@ -65,11 +66,13 @@ STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
     NotFound: HTTPStatus.NOT_FOUND,
     UnknownCommand: HTTPStatus.NOT_FOUND,
     NoteMalformed: HTTPStatus.BAD_REQUEST,
+    TrialTooMuch: HTTPStatus.BAD_REQUEST,
     RuleViolation: HTTPStatus.CONFLICT,
     CommandIdReused: HTTPStatus.CONFLICT,
     NotApplied: HTTPStatus.CONFLICT,
     NotYet: HTTPStatus.CONFLICT,
     BackupRefused: HTTPStatus.CONFLICT,
+    TrialRefused: HTTPStatus.CONFLICT,
     VersionMismatch: HTTPStatus.PRECONDITION_FAILED,
     TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedContent: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

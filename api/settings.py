@@ -57,6 +57,7 @@ class Settings(BaseSettings):
     max_streams: int = Field(100, ge=0, description="the most clients that may follow the feed as streams at the same time")
     max_wait_seconds: float = Field(30.0, gt=0, le=300, description="the longest that `at_least=` may wait")
     sql_seconds: float = Field(10.0, gt=0, description="the longest that one SQL query may run")
+    whatif_seconds: float = Field(60.0, gt=0, description="the longest that one trial (what if) may run")
     sql_rows: int = Field(100_000, ge=1, description="the most rows that one SQL query may return")
 
     @field_validator("log_url", "lookups_url", "keys_url")

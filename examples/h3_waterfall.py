@@ -29,7 +29,7 @@ DEALS: Final = {
     "Freezers": ("2025-08-11", "ana", "7000.00", "2025-12-15"),
 }
 """By name, when they were opened, by whom, for how much, and when they were expected to close."""
-HAPPENED: Final = (
+HAPPENED: Final[tuple[tuple[str, str, str, dict[str, str]], ...]] = (
     ("2025-07-15", "win_opportunity", "Mixers", {"amount": "4400.00"}),
     ("2025-07-20", "lose_opportunity", "Fryers", {"reason": "price"}),
     ("2025-08-01", "assign_opportunity", "Ovens", {"owner_id": "bo"}),

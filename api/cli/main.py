@@ -24,6 +24,7 @@ from api.cli import (
     querying,
     rebuilding,
     serving,
+    trying,
 )
 from api.cli.session import Session, failures_told
 from api.settings import load_settings
@@ -58,6 +59,7 @@ program.add_typer(comparing.program, name="diff")
 program.add_typer(explaining.program, name="explain")
 program.command("sql")(asking_sql.command)
 program.command("feed")(feeding.command)
+program.command("whatif")(trying.command)
 program.command("rebuild")(rebuilding.rebuild)
 program.command("verify")(rebuilding.verify)
 program.command("rollback")(rebuilding.rollback)

@@ -9,6 +9,7 @@ from api.reading.explaining import explaining_routes
 from api.reading.figures import figure_routes
 from api.reading.records import record_routes
 from api.reading.waterfall import waterfall_routes
+from api.reading.whatif import whatif_routes
 from api.reading.work import work_routes
 from api.wiring import Daybook
 
@@ -23,6 +24,7 @@ def install(app: FastAPI, daybook: Daybook) -> Direct:
         work_routes(reading),
         record_routes(reading),
         explaining_routes(reading),
+        whatif_routes(reading),
     ):
         app.include_router(router)
     return {("GET", "/v1/customers/"): ("customer_id", CustomerDoor(reading, app))}
