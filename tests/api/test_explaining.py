@@ -121,12 +121,12 @@ def test_personal_values_are_readable_and_empty_once_their_person_is_forgotten(
         "bob@example.com",
         "bob@example.com",
     )
-    extra = receipt(
-        daybook.books.dispatcher.execute([order("add_contact", customer_id=ext("acme"), name="Eve", email="eve@example.com")])[0]
-    )
-    daybook.books.vault.forget(extra.stream_id)
-    gone = got(http, f"/v1/explain/contacts/{extra.stream_id}/email", at_least=extra.position)
-    assert (gone["shown"], gone["comes_to"], gone["agrees"], gone["items"][0]["counts"]["value"]) == (None, None, True, None)
+    added = order("add_contact", contact_id=ext("eve"), customer_id=ext("acme"), name="Eve", email="eve@example.com")
+    forgotten = order("erase_contact", contact_id=ext("eve"), legal_basis="consent_withdrawn")
+    eve, proof = map(receipt, [*daybook.books.dispatcher.execute([added]), *daybook.books.dispatcher.execute([forgotten])])
+    gone = got(http, f"/v1/explain/contacts/{eve.stream_id}/email", at_least=proof.position)
+    assert (gone["shown"], gone["comes_to"], gone["agrees"], gone["won_by"]) == (None, None, True, proof.position)
+    assert [(item["type"], item["counts"]["value"]) for item in gone["items"]] == [("contact.added", None), ("contact.erased", None)]
 
 
 def test_composite_keys_are_spelled_with_commas(http: TestClient, ids: dict[str, str]) -> None:
