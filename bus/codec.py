@@ -40,6 +40,10 @@ class KeyRing(Protocol):
         """A key for each person, made and durable by the time of return."""
         ...
 
+    def secret(self, purpose: str) -> bytes:
+        """32 bytes for one purpose, the same for ever."""
+        ...
+
     def erase(self, erasures: Sequence[Erasure]) -> None:
         """Do away with these persons' keys, for ever; done by the time of return, and doing it again does no harm."""
         ...

@@ -92,10 +92,11 @@ class Log(ABC):
                 self._keys.erase(list(self._owed.values()))
                 self._owed.clear()
 
-    def _finish_erasures(self) -> None:
-        """Finish what a process that was killed, or a restored copy of the keys, left unfinished."""
+    def _begin(self) -> None:
+        """Bring the tables up to date, and finish erasures that a process that was killed, or a restored copy of the keys, left unfinished."""
         with translated(), self._writing() as rows:
             transaction = Transaction(rows, self._codec, self._keys)
+            transaction.hide_claims()
             unfinished = transaction.erasures_of(self._keys.unerased(transaction.erased_ever()))
         self._settle(unfinished, transaction.head)
 
@@ -170,7 +171,7 @@ class SQLiteLog(Log):
         try:
             with translated():
                 recorder.create_table()
-            self._finish_erasures()
+            self._begin()
         except BaseException:
             self._datastore.close()
             raise
@@ -207,7 +208,7 @@ class PostgresLog(Log):
             raise
         super().__init__(self._rows, vault, catalogue)
         try:
-            self._finish_erasures()
+            self._begin()
         except BaseException:
             self._datastore.close()
             raise

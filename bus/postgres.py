@@ -16,7 +16,7 @@ from bus.errors import ForeignLog
 from bus.postgres_tables import HEAD, TABLES
 
 SCHEMA: Final = "daybook"
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _LOCK_SECONDS: Final = 60
 _ADVISORY_LOCK: Final = int.from_bytes(b"DBLG", "big")
 _LAST: Final = 2**63 - 1

@@ -101,6 +101,23 @@ class PostgresRows:
         rows = self._select(SQL("SELECT stream_id::text FROM daybook.links WHERE kind = %s AND key = %s ORDER BY id"), kind, key)
         return (stream for (stream,) in rows)
 
+    def schema_version(self) -> int:
+        """Which version the tables are in."""
+        return self._select(SQL("SELECT schema_version FROM daybook.log"))[0][0]
+
+    def mark(self, schema_version: int) -> None:
+        """Say that the tables are in this version now."""
+        self._cursor.execute(SQL("UPDATE daybook.log SET schema_version = %s"), (schema_version,))
+
+    def all_claims(self) -> Iterable[PlaceRow]:
+        """Every claim."""
+        return self._select(SQL("SELECT kind, key, stream_id::text FROM daybook.claims"))
+
+    def replace_claims(self, claims: Sequence[PlaceRow]) -> None:
+        """Have these claims in the place of all."""
+        self._cursor.execute(SQL("DELETE FROM daybook.claims"))
+        self._copy(SQL("daybook.claims"), claims)
+
     def insert(
         self, events: Sequence[EventRow], receipts: Sequence[ReceiptRow], claims: Sequence[PlaceRow], links: Sequence[PlaceRow]
     ) -> None:

@@ -21,7 +21,7 @@ from eventsourcing.sqlite import (
 from bus.sqlite_tables import MEMBERS, TABLES, head_of, many
 from bus.stamp import Stamp
 
-STAMP: Final = Stamp(b"DBLG", 1, "log")
+STAMP: Final = Stamp(b"DBLG", 2, "log")
 _READ_SECONDS: Final = 30
 _WRITE_SECONDS: Final = 60.0
 _WRITE_EVERY: Final = 0.003

@@ -102,6 +102,23 @@ class SQLiteRows:
         sql = "SELECT stream_id FROM links WHERE kind = ? AND key = ? ORDER BY id"
         return (stream for (stream,) in self._select(sql, kind, key))
 
+    def schema_version(self) -> int:
+        """Which version the tables are in."""
+        return self._select("PRAGMA user_version")[0][0]
+
+    def mark(self, schema_version: int) -> None:
+        """Say that the tables are in this version now."""
+        self._cursor.execute(f"PRAGMA user_version = {schema_version:d}")
+
+    def all_claims(self) -> Iterable[PlaceRow]:
+        """Every claim."""
+        return self._select("SELECT kind, key, stream_id FROM claims")
+
+    def replace_claims(self, claims: Sequence[PlaceRow]) -> None:
+        """Have these claims in the place of all."""
+        self._cursor.execute("DELETE FROM claims")
+        self._cursor.executemany("INSERT INTO claims VALUES (?, ?, ?)", claims)
+
     def insert(
         self, events: Sequence[EventRow], receipts: Sequence[ReceiptRow], claims: Sequence[PlaceRow], links: Sequence[PlaceRow]
     ) -> None:

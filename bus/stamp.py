@@ -36,7 +36,9 @@ class Stamp:
             raise ForeignLog("log.newer", f"this {self.what} was written by a newer version of Daybook; run that one")
 
     def put(self, connection: sqlite3.Connection) -> None:
-        """Mark the file as ours; part of the open transaction."""
+        """Mark the file as ours, one that has a version already as it is; part of the open transaction."""
+        if connection.execute("PRAGMA user_version").fetchone()[0]:
+            return
         connection.execute(f"PRAGMA application_id = {int.from_bytes(self.letters, 'big')}")
         connection.execute(f"PRAGMA user_version = {self.version}")
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from hashlib import blake2b
 from itertools import accumulate
-from typing import Protocol
+from typing import Final, Protocol
 from uuid import UUID
 
 from bus.codec import Codec, KeyRing, Keys, person_of, texts
@@ -13,6 +14,9 @@ from bus.failures import translated
 from domain.commit import ERASED, Commit, StoredReceipt
 from domain.envelope import NewEvent
 from domain.event import Event
+
+CLAIMS_HIDDEN: Final = 2
+"""The version of the tables from which on claims are stored as keyed hashes."""
 
 EventRow = tuple[int, str, int, str, str]
 """Of `stored_events`: position, stream, version, type, state."""
@@ -59,6 +63,22 @@ class Rows(Protocol):
         """The streams linked to (kind, key), oldest first."""
         ...
 
+    def schema_version(self) -> int:
+        """Which version the tables are in."""
+        ...
+
+    def mark(self, schema_version: int) -> None:
+        """Say that the tables are in this version now."""
+        ...
+
+    def all_claims(self) -> Iterable[PlaceRow]:
+        """Every claim."""
+        ...
+
+    def replace_claims(self, claims: Sequence[PlaceRow]) -> None:
+        """Have these claims in the place of all."""
+        ...
+
     def insert(
         self, events: Sequence[EventRow], receipts: Sequence[ReceiptRow], claims: Sequence[PlaceRow], links: Sequence[PlaceRow]
     ) -> None:
@@ -74,6 +94,7 @@ class Transaction:
         self._codec = codec
         self._keys = keys
         self._head = rows.head()
+        self._claims_key = keys.secret("claims")
         self._versions: dict[UUID, int] = {}
         self.erased: list[Erasure] = []
         """Who is erased by what was appended."""
@@ -117,11 +138,15 @@ class Transaction:
 
     def claimed(self, keys: Sequence[tuple[str, str]]) -> Mapping[tuple[str, str], UUID]:
         """Who holds each (kind, key); unclaimed ones are left out."""
-        kinds: dict[str, list[str]] = {}
+        kinds: dict[str, dict[str, str]] = {}
         for kind, key in keys:
-            kinds.setdefault(kind, []).append(key)
+            kinds.setdefault(kind, {})[self._hidden(kind, key)] = key
         with translated():
-            return {(kind, key): UUID(stream) for kind, asked in kinds.items() for key, stream in self._rows.claims(kind, asked)}
+            return {
+                (kind, asked[hidden]): UUID(stream)
+                for kind, asked in kinds.items()
+                for hidden, stream in self._rows.claims(kind, list(asked))
+            }
 
     def linked(self, kind: str, key: str) -> Sequence[UUID]:
         """The streams linked to (kind, key), oldest first."""
@@ -140,12 +165,27 @@ class Transaction:
             keys: Keys = self._keys.keys(persons) if persons else {}
             event_rows = self._event_rows(events, keys)
             receipt_rows = self._receipt_rows(commits)
-            claims = [(claim.kind, claim.key, str(claim.stream_id)) for commit in commits for claim in commit.claims]
+            claims = [
+                (claim.kind, self._hidden(claim.kind, claim.key), str(claim.stream_id)) for commit in commits for claim in commit.claims
+            ]
             links = [(link.kind, link.key, str(link.stream_id)) for commit in commits for link in commit.links]
             links += self._erasing(events, event_rows)
             self._rows.insert(event_rows, receipt_rows, claims, links)
         self._head += len(event_rows)
         return [position for *_, position, _ in receipt_rows]
+
+    def _hidden(self, kind: str, key: str) -> str:
+        """A claim's key as it is stored: what is unique may be an e-mail address, which nobody shall read or guess from the table."""
+        return blake2b(f"{kind}\n{key}".encode(), digest_size=16, key=self._claims_key).hexdigest()
+
+    def hide_claims(self) -> None:
+        """Bring claims into their present form in a log that was begun when they were kept plain."""
+        with translated():
+            if self._rows.schema_version() >= CLAIMS_HIDDEN:
+                return
+            hidden = [(kind, self._hidden(kind, key), stream) for kind, key, stream in self._rows.all_claims()]
+            self._rows.replace_claims(hidden)
+            self._rows.mark(CLAIMS_HIDDEN)
 
     def _erasing(self, events: Sequence[NewEvent], rows: Sequence[EventRow]) -> list[PlaceRow]:
         """Note who is erased; the links by which they are found again."""

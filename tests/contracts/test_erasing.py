@@ -1,5 +1,6 @@
 """An erasure is done when its proof is durable and the key is gone, or is finished at the next start; nothing in between is acknowledged."""
 
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 from shutil import copyfile
 from uuid import UUID
 
+import psycopg
 import pytest
 from uuid_utils.compat import uuid7
 
@@ -16,6 +18,7 @@ from bus.errors import LogUnavailable
 from bus.keystore import open_vault
 from bus.log import Log, open_log
 from bus.vault import Vault, master_key
+from domain.commit import Claim
 from tests.contracts.commits import commit, contact, erased
 from tests.contracts.conftest import Storage
 
@@ -140,3 +143,42 @@ def test_the_list_survives_a_line_that_was_not_finished(listed: Path) -> None:
     erasures.add([other, one])
     assert erasures.read() == [one, other]
     assert listed.stat().st_mode & 0o777 == 0o600
+
+
+def claims(storage: Storage) -> set[tuple[str, str]]:
+    """The claims' kinds and keys as they are stored."""
+    if storage.log_place.endswith(".db"):
+        with closing(sqlite3.connect(storage.log_place)) as connection:
+            return set(connection.execute("SELECT kind, key FROM claims"))
+    with psycopg.connect(storage.log_place) as connection:
+        return {(str(kind), str(key)) for kind, key in connection.execute("SELECT kind, key FROM daybook.claims")}
+
+
+def test_what_is_claimed_cannot_be_read_or_guessed_from_the_table(storage: Storage) -> None:
+    log, holder = storage.open(), uuid7()
+    with log.transaction() as tx:
+        tx.append([commit(contact(holder), claims=(Claim("email", "ada@example.org", holder), Claim("login", "ada@example.org", holder)))])
+        assert tx.claimed([("email", "ada@example.org"), ("email", "bob@example.org")]) == {("email", "ada@example.org"): holder}
+    stored = claims(storage)
+    assert {kind for kind, _ in stored} == {"email", "login"}
+    assert len({key for _, key in stored}) == 2
+    assert not any("ada" in key for _, key in stored)
+
+
+def test_a_log_that_was_begun_with_plain_claims_hides_them_and_keeps_to_them(storage: Storage) -> None:
+    vault, holder = storage.vault(), uuid7()
+    with closing(open_log(storage.log_place, vault)) as log, log.transaction() as tx:
+        tx.append([commit(contact(holder))])
+    plain = ("external.contact", "3:crm:42")
+    if storage.log_place.endswith(".db"):
+        with closing(sqlite3.connect(storage.log_place)) as older, older:
+            older.execute("INSERT INTO claims VALUES (?, ?, ?)", (*plain, str(holder)))
+            older.execute("PRAGMA user_version = 1")
+    else:
+        with psycopg.connect(storage.log_place) as older:
+            older.execute("INSERT INTO daybook.claims VALUES (%s, %s, %s)", (*plain, holder))
+            older.execute("UPDATE daybook.log SET schema_version = 1")
+    for _ in range(2):
+        with closing(open_log(storage.log_place, vault)) as log, log.transaction() as tx:
+            assert tx.claimed([plain]) == {plain: holder}
+        assert not claims(storage) & {plain}
