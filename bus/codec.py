@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import TypeAdapter
 
 from bus.catalogue import TODAY, Catalogue, hints, is_personal
-from bus.cipher import NONCE_BYTES, Token, seal
+from bus.cipher import NONCE_BYTES, Token, parse, seal
 from bus.erasures import Erasure
 from domain.envelope import NewEvent, StoredEvent
 from domain.errors import CorruptHistory
@@ -38,6 +38,10 @@ class KeyRing(Protocol):
 
     def keys(self, persons: set[bytes]) -> Keys:
         """A key for each person, made and durable by the time of return."""
+        ...
+
+    def decrypt_all(self, tokens: Sequence[str | None]) -> list[str | None]:
+        """The texts in tokens; None where the person was forgotten."""
         ...
 
     def secret(self, purpose: str) -> bytes:
@@ -72,6 +76,9 @@ def _quick(value: datetime) -> datetime | str:
     """The fast serializer writes times in our form by itself, but leaves out microseconds of zero and keeps other zones."""
     return value if value.microsecond and value.tzinfo is UTC else instant(value)
 
+
+_BEFORE: Final = "previous_"
+"""Fields that say what was, under the key of whom it was about."""
 
 _Seal = Callable[[str, str], str]
 """Makes the token of a field's text."""
@@ -175,6 +182,14 @@ class Codec:
         self.erasing = tuple(event.type for event in catalogue.by_type.values() if event.erases)
         """The types of events that tell of an erasure."""
         self._with_personal = frozenset(event for event, shape in self._shapes.items() if shape.personal)
+
+    def carried(self, event: Event) -> dict[str, Token]:
+        """The personal fields of an event that carry on another person's text as what is true now of this event's person."""
+        if len(event.person) == 1 or type(event) not in self._with_personal:
+            return {}
+        tokens = {name: getattr(event, name) for name in self._shapes[type(event)].personal if not name.startswith(_BEFORE)}
+        person = person_of(event)
+        return {name: token for name, token in tokens.items() if type(token) is Token and parse(token).person != person}
 
     def persons(self, events: Sequence[NewEvent]) -> set[bytes]:
         """Whose keys are needed to encode these events."""

@@ -1,6 +1,7 @@
 """One writer's turn at the log: loads, checks and appends; the same for every database."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
 from itertools import accumulate
@@ -158,7 +159,7 @@ class Transaction:
 
         Raises ConcurrencyConflict when a stream is not at the version before, or a claim or command id is taken.
         """
-        events = [event for commit in commits for event in commit.events]
+        events = [self._taken_over(event) for commit in commits for event in commit.events]
         with translated():
             self._check_versions(events)
             persons = self._codec.persons(events)
@@ -213,6 +214,14 @@ class Transaction:
     def _erasure(self, event_type: str, state: str) -> Erasure:
         event, _ = self._codec.decode(event_type, state)
         return Erasure.of(UUID(bytes=person_of(event)), event_type, state)
+
+    def _taken_over(self, new: NewEvent) -> NewEvent:
+        """The event with texts that another person's event told first readable again, to be sealed for its own person."""
+        carried = self._codec.carried(new.event)
+        if not carried:
+            return new
+        texts = zip(carried, self._keys.decrypt_all(list(carried.values())), strict=True)
+        return replace(new, event=replace(new.event, **{name: text for name, text in texts if text is not None}))
 
     def _check_versions(self, events: Sequence[NewEvent]) -> None:
         versions = self._versions

@@ -47,7 +47,21 @@ class Context:
     `target` is the reference to the record that the command is about, `at` when it happened: `now`, unless the caller said.
     """
 
-    __slots__ = ("about", "at", "base_currency", "claims", "events", "links", "memory", "now", "rules", "staged", "target", "tx")
+    __slots__ = (
+        "about",
+        "at",
+        "base_currency",
+        "claims",
+        "events",
+        "links",
+        "memory",
+        "now",
+        "outdated",
+        "rules",
+        "staged",
+        "target",
+        "tx",
+    )
 
     def __init__(
         self,
@@ -73,6 +87,7 @@ class Context:
         self.events: list[tuple[UUID, int, Event]] = []
         self.claims: list[Claim] = []
         self.links: list[Link] = []
+        self.outdated: list[UUID] = []
 
     @staticmethod
     def new_id() -> UUID:
@@ -132,6 +147,18 @@ class Context:
         if entry[1] is not None and not isinstance(entry[1], record.state):
             raise record.foreign(stream_id)
         return entry
+
+    def sealed(self, record: Record[S], stream_id: UUID) -> S | None:
+        """A record's state with its texts as the log has them, encrypted for whom they are about.
+
+        For what takes texts from one person to another: they are not remembered, so that they are read again next time. What
+        this transaction itself has recorded of the record is still as it was told.
+        """
+        self.outdated.append(stream_id)
+        version, state = record.remember(self.tx.load([stream_id]).get(stream_id, ()), stream_id)
+        if version == self.version(record, stream_id):
+            self.staged.states[stream_id.int] = (version, state)
+        return self.get(record, stream_id)
 
     def record(self, record: Record[Any], stream_id: UUID, events: Sequence[Event]) -> None:
         """Record what was decided as the next events of a stream."""

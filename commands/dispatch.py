@@ -54,6 +54,8 @@ class Dispatcher:
         self._head = unit.head
         if unit.erases:
             self._memory = Memory()
+        for stream_id in unit.outdated:
+            self._memory.states.pop(stream_id.int, None)
         return [[unit.outcome(each) for each in job] for job in decided]
 
     def _up_to_date(self, tx: LogTransaction) -> Memory:

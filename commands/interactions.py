@@ -140,6 +140,8 @@ def correct_interaction(cmd: CorrectInteraction, ctx: Context) -> None:
     changes = said(cmd, "duration_seconds", "subject", "summary", "campaign", "owner_id", "team")
     changes.update({name: value for name in ("kind", "direction") if (value := getattr(cmd, name)) is not None})
     changes.update({name: value for name, value in about.items() if name in cmd.model_fields_set})
+    if changes.get("contact_id", known.facts.contact_id) != known.facts.contact_id:
+        known = ctx.sealed(INTERACTION, known.id) or known
     if cmd.happened_at is not None:
         changes["happened_at"] = happened(cmd.happened_at, now=ctx.now)
     if "participants" in cmd.model_fields_set:

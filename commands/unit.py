@@ -80,6 +80,8 @@ class Unit:
     memory: Memory
     desk: Desk
     head: int = field(init=False)
+    outdated: list[UUID] = field(default_factory=list[UUID])
+    """Streams whose states in memory are not as the log has them."""
     _commits: list[Commit] = field(default_factory=list[Commit])
     _positions: Sequence[int] = ()
     _by_command_id: dict[str, int] = field(default_factory=dict[str, int])
@@ -191,6 +193,7 @@ class Unit:
             if actual != order.expected_version:
                 raise VersionMismatch(order.expected_version, actual)
         message.registered.handler(message.command, ctx)
+        self.outdated += ctx.outdated
         stream_id = ctx.about if ctx.about is not None else ctx.events[0][0]
         command_id = order.command_id if order.command_id is not None else str(uuid7())
         cause = Cause(

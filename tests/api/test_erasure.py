@@ -350,3 +350,30 @@ def test_a_restored_older_copy_does_not_bring_an_erased_person_back(data_folder:
             refused = http.post("/v1/commands/rename_customer", json={"customer_id": ids["customer"], "name": NAMES[0]})
             assert refused.json()["code"] == "person.erased"
             assert readable(daybook.books.vault, tokens_of(contents(daybook.settings), {UUID(ids["contact"]).bytes})) == set()
+
+
+@pytest.mark.parametrize("restarted", [True, False])
+@pytest.mark.parametrize("gone", ["first", "second"])
+def test_a_text_that_went_from_one_contact_to_another_goes_with_whom_it_is_about(data_folder: Path, gone: str, *, restarted: bool) -> None:
+    """What it says now belongs to whom it is with now, what it said before to whom it was with; whether or not it is still in memory."""
+    settings = load_settings({}, data=data_folder, max_wait_seconds=30.0)
+    with opened(settings) as (_, http):
+        firm = give(http, "register_customer", name="Acme")
+        people = {name: give(http, "add_contact", customer_id=firm, name=name) for name in ("first", "second")}
+        told = {"customer_id": firm, "kind": "call", "direction": "inbound", "summary": "likes herons"}
+        call = give(http, "log_interaction", contact_id=people["first"], **told)
+        if not restarted:
+            give(http, "correct_interaction", interaction_id=call, contact_id=people["second"])
+    with opened(settings) as (daybook, http):
+        if restarted:
+            give(http, "correct_interaction", interaction_id=call, contact_id=people["second"])
+        give(http, "correct_interaction", interaction_id=call, duration_seconds=60)
+        last = daybook.books.log.read_stream(UUID(call))[-1].data
+        assert [parse(last[name]).person for name in ("summary", "previous_summary")] == [UUID(people["second"]).bytes] * 2
+        erase(http, "contact", people[gone])
+        head = daybook.books.log.head()
+        events = {event["version"]: event["data"] for event in got(http, f"/v1/streams/{call}")["events"]}
+        read = got(http, f"/v1/interactions/{call}", at_least=head)["summary"]
+        readable_now = (events[1]["summary"], events[2]["previous_summary"], events[2]["summary"], events[3]["summary"], read)
+        herons = "likes herons"
+        assert readable_now == ((None, None, herons, herons, herons) if gone == "first" else (herons, herons, None, None, None))
