@@ -40,7 +40,7 @@ class Folder:
 
     @property
     def erasures(self) -> Path:
-        """Who was erased; goes with no backup, and is replayed over what comes back from one."""
+        """Who was erased; it goes forward only, and is replayed over what comes back from a backup."""
         return self.path / "erasures.jsonl"
 
     @property
