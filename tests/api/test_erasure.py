@@ -243,9 +243,14 @@ def test_nothing_of_an_erased_person_is_left_anywhere(settings: Settings, tmp_pa
 def test_every_read_shows_erased_persons_as_erased(settings: Settings, tmp_path: Path) -> None:
     with opened(settings) as (daybook, http):
         ids = fill(daybook, http, tmp_path)
+        [last] = daybook.books.log.read(daybook.books.log.head() - 1, 1)
         erase(http, "contact", ids["contact"])
         erase(http, "customer", ids["customer"])
         head = daybook.books.log.head()
+        past = got(http, f"/v1/customers/{ids['customer']}", known_at=last.recorded_at)
+        assert (past["name"], past["email"], past["erased_at"], past["erased"]) == (None, None, None, True)
+        before = got(http, f"/v1/contacts/{ids['contact']}", known_at=last.recorded_at)
+        assert (before["name"], before["is_primary"], before["erased"]) == (None, True, True)
         firm = got(http, f"/v1/customers/{ids['firm']}", at_least=head)
         [contact] = firm["contacts"]["people"]
         assert (contact["name"], contact["email"], contact["phone"], contact["erased"]) == (None, None, None, True)
@@ -265,7 +270,7 @@ def test_every_read_shows_erased_persons_as_erased(settings: Settings, tmp_path:
         report = http.get(f"/v1/audit/customers/{ids['firm']}/report").text
         queue = got(http, "/v1/queue")
         board = got(http, "/v1/board")
-        everything = json.dumps([events, report, queue, board, rows(http), comments, firm, person], ensure_ascii=False)
+        everything = json.dumps([past, before, events, report, queue, board, rows(http), comments, firm, person], ensure_ascii=False)
         assert not [name for name in NAMES if name in everything]
 
 
