@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from bus.cipher import Token
 from commands.order import Order
 from domain.event import Event
 from domain.interactions.events import InteractionCorrected, InteractionLogged, InteractionRetracted
@@ -98,12 +99,20 @@ def test_a_correction_changes_what_it_says_and_keeps_the_original(desk: Desk) ->
     )
     event = last(desk)
     assert isinstance(event, InteractionCorrected)
-    assert (event.summary, event.previous_summary) == ("right", "wrong")
+    assert event.summary == "right"
+    assert isinstance(event.previous_summary, Token), "what was said of Ann stays encrypted for her, in memory too"
     assert (event.contact_id, event.duration_seconds, event.participant_count) == (None, 300, 2)
     assert event.happened_at == LONG_AGO
     assert event.reason == "typo"
     stream = desk.log.history(event.interaction_id)
     assert stream == [original, event]
+
+
+def test_a_correction_with_the_same_contact_keeps_what_was_said_before(desk: Desk) -> None:
+    desk.give(call(summary="wrong"), corrected(summary="right"))
+    event = last(desk)
+    assert isinstance(event, InteractionCorrected)
+    assert (event.summary, event.previous_summary) == ("right", "wrong")
 
 
 def test_a_correction_may_name_another_deal_of_the_customer_only(desk: Desk) -> None:
