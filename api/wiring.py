@@ -29,6 +29,7 @@ from projections.fold import Home
 from projections.history import History
 from replay.archive.archive import Archive
 from replay.audit.auditor import Auditor
+from replay.excerpts import Excerpts
 from replay.past import Pasts
 from replay.persons.replaying import erase_again
 
@@ -59,6 +60,7 @@ class Daybook:
     archive: Archive
     history: History
     pasts: Pasts
+    excerpts: Excerpts
 
     def submit(self, orders: Sequence[Order], *, atomic: bool = False) -> Awaitable[list[Outcome]]:
         """Hand orders to the dispatcher from an event loop. Raises Unavailable while closing."""
@@ -135,7 +137,9 @@ def open_daybook(settings: Settings, *, follow: bool = False, progress: Progress
         history = History(books.log, archive)
         pasts = Pasts(history)
         closing.callback(pasts.close)
-        yield Daybook(settings, books, group, tables, auditor, streams, archive, history, pasts)
+        excerpts = Excerpts()
+        closing.callback(excerpts.close)
+        yield Daybook(settings, books, group, tables, auditor, streams, archive, history, pasts, excerpts)
 
 
 def _place(url: SecretStr | None, file: Path) -> str | Path:

@@ -8,29 +8,24 @@ from statistics import median
 from time import perf_counter
 
 from api.auditing import key_of
-from api.demo.fill import fill
 from api.folder import Folder
 from api.settings import Settings
-from api.wiring import open_books
+from bench.copies import history
 from bench.figures import ROUNDS, Figure
 from bus.stored import open_stored
 from replay.audit.keeping import catch_up
 from replay.audit.tree import Tree
 from replay.audit.verification import Outside, verify
 
-FILLED = 100_000
-"""Events of a made-up company, which are then repeated under other streams."""
-COPIES = 10
+EVENTS = 1_000_000
 STEP = 4096
 
 
 def measure(folder: Path) -> list[Figure]:
     """Events a second, verified and hashed for the first time."""
     settings = Settings(data=folder / "audited")
-    with open_books(settings) as books:
-        fill(books.log, events=FILLED)
+    history(settings, EVENTS)
     place = Folder(settings.data)
-    _repeat(place.log)
     with closing(Tree(place.audit)) as tree, closing(open_stored(place.log)) as stored:
         began = perf_counter()
         events = catch_up(tree, stored)
@@ -57,20 +52,3 @@ def _plain(log: Path) -> float:
             for (state,) in some:
                 sha256(state).digest()
     return perf_counter() - began
-
-
-def _repeat(log: Path) -> None:
-    """The same events again under other streams, with receipts, until there are `COPIES` times as many."""
-    with closing(sqlite3.connect(log)) as connection, connection:
-        (head,) = connection.execute("SELECT MAX(position) FROM stored_events").fetchone()
-        for copy in range(1, COPIES):
-            connection.execute(
-                "INSERT INTO stored_events SELECT position + ?1, printf('%04x', ?2) || substr(originator_id, 5), originator_version, topic, state "
-                "FROM stored_events WHERE position <= ?3",
-                (copy * head, copy, head),
-            )
-            connection.execute(
-                "INSERT INTO receipts SELECT command_id || '#' || ?2, fingerprint, stream_id, version, position + ?1, events "
-                "FROM receipts WHERE position <= ?3 AND command_id NOT LIKE '%#%'",
-                (copy * head, copy, head),
-            )

@@ -165,6 +165,16 @@ class FactStore:
             finally:
                 cursor.close()
 
+    @contextmanager
+    def trying(self) -> Generator["FactWriter"]:
+        """A transaction of a writer that is rolled back in the end, whatever was done in it."""
+        with self._writing:
+            cursor = self._begun("BEGIN TRANSACTION")
+            try:
+                yield FactWriter(cursor)
+            finally:
+                cursor.close()
+
     def scratch(self) -> duckdb.DuckDBPyConnection:
         """A connection for temporary tables; they vanish when it is closed."""
         return self._begun("SELECT 1")

@@ -143,6 +143,16 @@ class LookupStore:
             yield LookupWriter(connection, self._folds, self._prepared)
 
     @contextmanager
+    def trying(self) -> Generator["LookupWriter"]:
+        """A transaction of a writer that is rolled back in the end, whatever was done in it."""
+        with self.engine.connect().execution_options(writing=True) as connection:
+            transaction = connection.begin()
+            try:
+                yield LookupWriter(connection, self._folds, self._prepared)
+            finally:
+                transaction.rollback()
+
+    @contextmanager
     def loading(self, events: int) -> Generator[Loader]:
         """Whoever loads new versions' tables within the context, with the rows that about so many events make."""
         if isinstance(self._place, PostgresSchema):

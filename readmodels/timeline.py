@@ -79,22 +79,6 @@ def timeline(facts: Facts, question: Question, *, limit: int, after: Sequence[An
     return facts.rows(_TIMELINE.format(beyond=beyond, order=order), parameters)
 
 
-_AROUND: Final = """
-WITH customer AS (
-    SELECT unnest([customer_id, previous_customer_id]) AS id FROM timeline WHERE stream_id = $record::UUID
-), record AS (
-    SELECT DISTINCT stream_id AS id FROM timeline
-    WHERE customer_id IN (SELECT id FROM customer) OR previous_customer_id IN (SELECT id FROM customer)
-)
-SELECT position FROM timeline WHERE stream_id IN (SELECT id FROM record) ORDER BY position
-"""
-
-
-def around(facts: Facts, record: str) -> list[int]:
-    """Where everything stands that has to do with the customers of a record: whole records, also those that came over from others."""
-    return [row["position"] for row in facts.rows(_AROUND, {"record": record})]
-
-
 def place(question: Question, row: Row) -> list[str | int]:
     """Where an event stands in the order that was asked for."""
     return [row["occurred_at"], row["position"]] if question.order.by_happening else [row["position"]]

@@ -12,7 +12,6 @@ from typing import Final
 
 import duckdb
 
-from domain.envelope import StoredEvent
 from projections.build import BuildFailed
 from projections.catalogue import FOLDS, layouts
 from projections.engine import BATCH, BULK_LAG, Engine
@@ -21,7 +20,7 @@ from projections.history import History
 from projections.homes import FactTables, LookupTables, Tables
 from projections.plan import Plan
 from projections.sql import combined, partials, quoted, used_values
-from readmodels.asking import Facts, LookupReader, Lookups, asked
+from readmodels.asking import LookupReader, Lookups
 from readmodels.facts import FactStore
 from readmodels.layout import State, Version
 from readmodels.lookups import LookupStore
@@ -53,12 +52,6 @@ class Past:
         missing = self._missing(home, folds)
         if missing:
             self._fold(home, missing)
-
-    def take(self, home: Home, folds: Collection[str], events: Sequence[StoredEvent], upto: int) -> None:
-        """Have the named read models, of those of `events` that the moment sees; they are all that matter up to `upto`."""
-        engine = self._engine(home)
-        _serve(engine, self._missing(home, folds), 0)
-        engine.apply(engine.targets(), [event for event in events if self.moment.sees(event)], upto)
 
     @cached_property
     def fact_store(self) -> FactStore:
@@ -170,22 +163,6 @@ class Pasts:
                 kept.past.fold(Home.LOOKUPS, folds)
                 store = kept.past.lookup_store
             with LookupReader(store).snapshot() as lookups:
-                yield lookups
-
-    @contextmanager
-    def facts_of(self, moment: Moment, folds: Collection[str], positions: Sequence[int], upto: int) -> Generator[Facts]:
-        """A snapshot of the facts of a moment, made of the events at `positions` alone: all that matter up to `upto`."""
-        with closing(Past(moment, self._history)) as past:
-            past.take(Home.FACTS, folds, self._history.feed.read_at(positions), upto)
-            with asked(past.fact_store) as facts:
-                yield facts
-
-    @contextmanager
-    def lookups_of(self, moment: Moment, folds: Collection[str], positions: Sequence[int], upto: int) -> Generator[Lookups]:
-        """A snapshot of the lookups of a moment, in the same way."""
-        with closing(Past(moment, self._history)) as past:
-            past.take(Home.LOOKUPS, folds, self._history.feed.read_at(positions), upto)
-            with LookupReader(past.lookup_store).snapshot() as lookups:
                 yield lookups
 
     def close(self) -> None:

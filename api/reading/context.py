@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Final
 from uuid import UUID
 
@@ -13,13 +14,15 @@ from api.asking import JSON
 from api.openapi import refusals
 from api.reaching import AtLeast
 from api.wiring import Daybook
+from domain.envelope import StoredEvent
 from projections.fold import Home
+from readmodels.around import gone_from, records_of
 from readmodels.asking import Facts, LookupReader, Lookups, asked
 from readmodels.cursors import Cursors
 from readmodels.customers import CustomerReader
 from readmodels.opening import amount_text
 from readmodels.quick import reader_of
-from readmodels.timeline import around
+from replay.moments import Moment
 
 POSITION: Final = "Daybook-Position"
 REFLECTS: Final[Mapping[str, Any]] = {
@@ -60,7 +63,11 @@ class Reading:
                 yield lookups
             return
         head = self.daybook.written(wanted.at_least)
-        with pasts.lookups(moment, folds) if about is None else pasts.lookups_of(moment, folds, self._around(about, head), head) as lookups:
+        if about is None:
+            with pasts.lookups(moment, folds) as lookups:
+                yield lookups
+            return
+        with self.daybook.excerpts.lookups(folds, self._seen(moment, about, head), head) as lookups:
             yield lookups
 
     @contextmanager
@@ -73,18 +80,23 @@ class Reading:
                 yield facts
             return
         head = self.daybook.written(wanted.at_least)
-        if about is not None:
-            with pasts.facts_of(moment, folds, self._around(about, head), head) as facts:
+        if about is None:
+            with pasts.facts(moment, folds) as store, asked(store) as facts:
                 yield facts
             return
-        with pasts.facts(moment, folds) as store, asked(store) as facts:
+        with self.daybook.excerpts.facts(folds, self._seen(moment, about, head), head) as facts:
             yield facts
 
-    def _around(self, record: UUID, head: int) -> Sequence[int]:
-        """Where the histories of a record's customers lie."""
-        self.daybook.reach(head, Home.FACTS)
-        with asked(self.daybook.tables.facts) as facts:
-            return around(facts, str(record))
+    def _seen(self, moment: Moment, record: UUID, head: int) -> list[StoredEvent]:
+        """What a moment sees of the whole histories of a record's customers."""
+        log = self.daybook.books.log
+        fields = ("customer_id", "previous_customer_id")
+        customers = {customer for event in log.read_stream(record) for name in fields if (customer := event.data.get(name))}
+        self.daybook.reach(head)
+        with self._lookups.snapshot() as lookups, asked(self.daybook.tables.facts) as facts:
+            streams = customers | records_of(lookups, customers) | gone_from(facts, customers)
+        events = sorted(log.read_streams(sorted(streams), head), key=attrgetter("position"))
+        return [event for event in events if moment.sees(event)]
 
     def page(self, question: str, items: Sequence[Any], limit: int, place: Callable[[Any], Sequence[str | int]]) -> dict[str, Any]:
         """A page of `items` in order, of which there may be one more than `limit`; `next` leads on when there are more."""

@@ -143,6 +143,6 @@ def test_what_is_not_written_yet_cannot_be_included(http: TestClient) -> None:
     assert (answer.status_code, answer.json()["code"]) == (409, "position.unwritten")
 
 
-def test_every_read_has_moments_but_those_of_events() -> None:
-    assert {name for name, query in QUERIES.items() if not query.has_moments} == {"events", "stream"}
+def test_every_read_has_moments_but_those_of_events_and_persons() -> None:
+    assert {name for name, query in QUERIES.items() if not query.has_moments} == {"events", "stream", "person"}
     assert all({field.name for field in query.fields} >= {*MOMENT} for query in QUERIES.values() if query.has_moments)

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -10,20 +11,23 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from domain.errors import NotFound
+from projections.build import BuildFailed
 from projections.catalogue import FOLDS, layouts
 from projections.engine import Engine
 from projections.fold import Home
 from projections.history import History
 from projections.homes import FactTables
 from readmodels import customers
-from readmodels.asking import asked
+from readmodels.around import gone_from, records_of
+from readmodels.asking import LookupReader, asked
 from readmodels.customers import CustomerReader
 from readmodels.facts import FactStore
 from readmodels.lookups import LookupStore
-from readmodels.timeline import around
 from replay import past as replaying
+from replay.excerpts import Excerpts
 from replay.moments import Moment
 from replay.past import Past, Pasts
 from tests.commands.orders import order
@@ -47,22 +51,29 @@ def moments(feed: MemoryFeed, chance: random.Random) -> Moment:
 
 
 def facts_of(store: FactStore) -> dict[str, list[Any]]:
-    return {name: sorted(store.query(f"SELECT * FROM {name}"), key=repr) for name in FACTS}
+    with asked(store) as facts:
+        return _sorted({name: facts.rows(f"SELECT * FROM {name}", {}) for name in FACTS})
 
 
 def lookups_of(store: LookupStore) -> dict[str, list[Any]]:
-    with store.reading() as connection:
-        return {name: sorted(map(tuple, connection.exec_driver_sql(f'SELECT * FROM "{name}"')), key=repr) for name in LOOKUPS}
+    with LookupReader(store).snapshot() as lookups:
+        return _sorted({name: lookups.rows(select(lookups.table(name))) for name in LOOKUPS})
+
+
+def _sorted(tables: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    return {name: sorted(rows, key=repr) for name, rows in tables.items()}
 
 
 def expected(feed: MemoryFeed, moment: Moment) -> tuple[dict[str, list[Any]], dict[str, list[Any]]]:
     """What the Python evaluator makes of the events of the moment, and of no others."""
     only = MemoryFeed()
     only.add([event for event in feed.events if moment.sees(event)])
-    with closing(Past(Moment(), History(only))) as every:
-        every.take(Home.FACTS, FACTS, only.events, only.head())
-        every.take(Home.LOOKUPS, LOOKUPS, only.events, only.head())
-        return facts_of(every.fact_store), lookups_of(every.lookup_store)
+    with closing(Excerpts()) as every:
+        with every.facts(FACTS, only.events, only.head()) as facts:
+            told = {name: facts.rows(f"SELECT * FROM {name}", {}) for name in FACTS}
+        with every.lookups(LOOKUPS, only.events, only.head()) as lookups:
+            kept = {name: lookups.rows(select(lookups.table(name))) for name in LOOKUPS}
+    return _sorted(told), _sorted(kept)
 
 
 @settings(max_examples=12)
@@ -142,15 +153,17 @@ def test_one_customer_is_the_same_from_its_own_events_as_from_all(firm: Company)
     of_all = sorted({event.occurred_at for event in firm.events} | {event.recorded_at for event in firm.events})
     ids = {event.data["customer_id"] for event in firm.events if event.type == "customer.registered"}
     reader = CustomerReader(firm.lookup_store.table)
-    with closing(Pasts(History(firm.books.log))) as pasts:
+    with closing(Pasts(History(firm.books.log))) as pasts, closing(Excerpts()) as excerpts:
         for _ in range(10):
             moment = Moment(*(datetime.fromisoformat(chance.choice(of_all)) if chance.random() < 0.7 else None for _ in range(2)))
             for customer_id in ids:
-                with firm.facts() as facts:
-                    positions = around(facts, customer_id)
+                with firm.facts() as facts, firm.lookups() as today:
+                    streams = {customer_id} | records_of(today, [customer_id]) | gone_from(facts, [customer_id])
+                found = sorted(firm.books.log.read_streams(sorted(streams), firm.books.log.head()), key=lambda event: event.position)
+                events = [event for event in found if moment.sees(event)]
                 with pasts.lookups(moment, customers.FOLDS) as whole:
                     wide = _answer(firm, reader, whole, customer_id)
-                with pasts.lookups_of(moment, customers.FOLDS, positions, firm.books.log.head()) as own:
+                with excerpts.lookups(customers.FOLDS, events, firm.books.log.head()) as own:
                     assert _answer(firm, reader, own, customer_id) == wide
 
 
@@ -159,6 +172,20 @@ def _answer(firm: Company, reader: CustomerReader, lookups: Any, customer_id: st
         return reader.customer(lookups, customer_id, decrypt=firm.books.vault.decrypt_all, now=LATER)
     except NotFound as error:
         return error.code
+
+
+def test_an_excerpt_leaves_nothing_behind(firm: Company) -> None:
+    events = firm.events
+    with closing(Excerpts()) as excerpts:
+        for _ in range(2):
+            with excerpts.facts(FACTS, events, firm.books.log.head()) as facts:
+                assert facts.rows("SELECT count(*) AS n FROM timeline", {}) == [{"n": len([e for e in events if "customer_id" in e.data])}]
+                assert facts.position(*FACTS) == firm.books.log.head()
+            with excerpts.facts(FACTS, [], 0) as facts:
+                assert facts.rows("SELECT count(*) AS n FROM timeline", {}) == [{"n": 0}]
+        with pytest.raises(BuildFailed) as failure, excerpts.lookups(LOOKUPS, [replace(events[-1], data={})], 1):
+            pass
+        assert failure.value.code == "fold.failed"
 
 
 def test_now_is_what_serves(firm: Company) -> None:
