@@ -182,3 +182,19 @@ def test_a_log_that_was_begun_with_plain_claims_hides_them_and_keeps_to_them(sto
         with closing(open_log(storage.log_place, vault)) as log, log.transaction() as tx:
             assert tx.claimed([plain]) == {plain: holder}
         assert not claims(storage) & {plain}
+
+
+def test_an_erasure_during_a_dump_of_the_keys_is_owed_until_the_dump_is_over(postgres_url: str, tmp_path: Path) -> None:
+    storage = Storage(postgres_url, postgres_url, tmp_path / "master.key")
+    with storage.stack:
+        log = storage.open()
+        person = known(log)
+        with psycopg.connect(postgres_url) as dump:
+            dump.execute("SELECT count(*) FROM daybook_keys.persons")
+            with pytest.raises(LogUnavailable) as refusal:
+                erase(log, person)
+            assert refusal.value.code == "keys.unavailable"
+            assert names(storage, log) == [None]
+        with log.transaction():
+            pass
+        assert log.erased() == [person]
