@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from itertools import count
+from itertools import count, pairwise
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
+from api.demo.fill import fill
 from domain.envelope import StoredEvent
 from domain.errors import NotFound
 from readmodels.asking import Facts
@@ -122,6 +123,25 @@ def test_two_periods_in_a_row_add_up_to_both_together(firm: Company, history: Hi
     for step in (*one.steps[1:-1], *two.steps[1:-1]):
         between[step.bar] += step.value  # type: ignore[assignment]
     assert {step.bar: step.value for step in whole.steps[1:-1]} == {step.bar: between[step.bar] for step in whole.steps[1:-1]}
+
+
+def test_every_quarter_of_the_made_up_company_reconciles_and_follows_on_the_one_before() -> None:
+    quarters = [datetime(2025 + month // 12, month % 12 + 1, 1, tzinfo=UTC) for month in range(0, 24, 3)]
+    with company() as firm:
+        fill(firm.books.log, events=5_000, seed=2024, until=datetime(2026, 11, 20, 15, tzinfo=UTC), base_currency="EUR")
+        firm.fold()
+        events = firm.events
+        with firm.facts() as facts:
+            closings: list[Decimal] = []
+            for since, until in pairwise(quarters):
+                window = {"closing_from": since.date(), "closing_until": until.date()}
+                for by in By:
+                    check(facts, events, Question(since=since, until=until, by=by))
+                    check(facts, events, Question(since=since, until=until, by=by, **window))
+                [whole] = waterfalls(facts, Question(since=since, until=until))
+                assert closings[-1:] in ([], [whole.steps[0].value])
+                closings.append(whole.steps[-1].value)
+            assert any(closings)
 
 
 def history(*acts: Act) -> History:
