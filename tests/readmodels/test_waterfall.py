@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -16,8 +17,11 @@ from hypothesis import strategies as st
 from api.demo.fill import fill
 from domain.envelope import StoredEvent
 from domain.errors import NotFound
-from readmodels.asking import Facts
+from projections import history as past
+from readmodels.asking import Facts, asked
 from readmodels.waterfall import COMING, GOING, Bar, By, Clock, Question, Waterfall, deals_behind, place, quarter_of, waterfalls
+from replay.moments import Moment
+from replay.past import Pasts
 from tests.readmodels.folding import Company, company
 from tests.readmodels.histories import START, Act, History, at, histories
 from tests.readmodels.waterfalls import Entry, entries
@@ -106,6 +110,19 @@ def test_every_waterfall_is_what_the_events_say(
             middle = told_at[len(told_at) // 2]
             check(facts, mine, replace(asked, pipeline_id=pipeline_id, clock=Clock.RECORDED, since=middle, until=None))
         check_deals(facts, mine, Question(since=since, until=until, by=By.TEAM, pipeline_id=pipeline_id, **narrow))
+
+
+@given(history=histories, since=st.sampled_from(MOMENTS[1:]))
+@settings(max_examples=6, deadline=None, phases=[Phase.explicit, Phase.generate])
+def test_the_opening_is_what_the_deals_are_as_of_the_instant_before(firm: Company, history: History, since: datetime) -> None:
+    pipeline_of(firm, history)
+    moment = Moment(as_of=since - timedelta(microseconds=1))
+    with firm.facts() as facts:
+        [answer] = waterfalls(facts, Question(since=since))
+    with closing(Pasts(past.History(firm.books.log))) as pasts, pasts.facts(moment, ["opportunities"]) as store, asked(store) as facts:
+        sql = "SELECT coalesce(sum(base_amount), 0) AS value, count(*) AS deals FROM opportunities WHERE opened_at IS NOT NULL AND status = 'open'"
+        [then] = facts.rows(sql, {})
+    assert (answer.steps[0].value, answer.steps[0].deals) == (then["value"], then["deals"])
 
 
 @given(history=histories, narrow=st.sampled_from(FILTERS))
