@@ -13,7 +13,7 @@ from projections.feed import Feed
 from projections.fold import Fold, Home
 from projections.homes import Tables, Writer
 from projections.plan import Plan, plans
-from projections.sql import combined, partials
+from projections.rows import rows_of
 from readmodels.layout import Moved, State, Version
 
 BATCH: Final = 2_000
@@ -186,12 +186,8 @@ class Engine:
                 bulk = Bulk(scratch, lanes.items())
                 with bulk.typed(self.feed.arrow(after, upto).read_all()) as types:
                     for target in group:
-                        rows = partials(target.plan, lanes[target.plan], types)
-                        if rows:
-                            together = f"({' UNION ALL '.join(rows)})"
-                            if not target.plan.fold.per_event:
-                                together = f"({combined(target.plan, lanes[target.plan], together)})"
-                            self.tables.put_relation(writer, target.plan, target.version.number, scratch, together)
+                        if rows := rows_of(target.plan, lanes[target.plan], types):
+                            self.tables.put_relation(writer, target.plan, target.version.number, scratch, f"({rows})")
                 writer.advance([target.version for target in group], upto)
         except (Moved, *self.tables.outages):
             raise

@@ -23,7 +23,8 @@ from projections.archive import Stretch, filed
 from projections.bulk import SLICE, Bulk, slices
 from projections.feed import Feed
 from projections.plan import Lane, Plan
-from projections.sql import combined, quoted, relation_of, rows_of
+from projections.rows import rows_of
+from projections.sql import combined, quoted, relation_of
 
 WORKERS: Final = max(1, min(4, os.cpu_count() or 1))
 LEAST_SLICE: Final = 10_000

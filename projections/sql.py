@@ -72,38 +72,34 @@ def used_values(plans: Iterable[tuple[Plan, Sequence[Lane]]]) -> dict[type[Event
     return used
 
 
-def contributions(plan: Plan, lanes: Sequence[Lane], types: Iterable[str]) -> str | None:
-    """What each event of `types` says by itself; None when none of them says anything. Reads `relation_of(type)`."""
-    present = set(types)
-    selects = [
-        select
-        for event_type, routes in plan.routes.items()
-        if event_type in present
-        for route in routes
-        if (select := _contribution(plan, lanes, route)) is not None
-    ]
-    return " UNION ALL ".join(selects) or None
-
-
-def _contribution(plan: Plan, lanes: Sequence[Lane], route: Route) -> str | None:
-    parts: dict[Lane, list[Part]] = {}
-    for part in route.parts:
-        if part.lane in lanes:
-            parts.setdefault(part.lane, []).append(part)
-    if not parts:
-        return None
-    columns = [f"{_value(value, route.event)} AS {quoted(name)}" for name, value in zip(plan.fold.key, route.key, strict=True)]
+def contribution(plan: Plan, lanes: Sequence[Lane], route: Route) -> str | None:
+    """SELECT what each event of a route says by itself to these lanes; None when it says nothing. Reads `relation_of(type)`."""
+    columns: list[str] = []
+    parts: list[Part] = []
     for lane in lanes:
-        columns += _lane_columns(lane, parts.get(lane, []), route.event)
-    wanted = [f"{_value(value, route.event)} IS NOT NULL" for value in route.key if isinstance(value, Field)]
-    if all(part.when for said in parts.values() for part in said):
-        some = sorted({_met(part.when, route.event) for said in parts.values() for part in said})
-        wanted.append("(" + " OR ".join(some) + ")")
-    where = f" WHERE {' AND '.join(wanted)}" if wanted else ""
-    return f"SELECT {', '.join(columns)} FROM {relation_of(route.event.type)}{where}"
+        said = [part for part in route.parts if part.lane is lane]
+        columns += lane_columns(lane, said, route.event)
+        parts += said
+    return chosen(plan, route, columns, parts) if parts else None
 
 
-def _lane_columns(lane: Lane, parts: Sequence[Part], event: type[Event]) -> list[str]:
+def chosen(plan: Plan, route: Route, columns: Sequence[str], parts: Sequence[Part]) -> str:
+    """SELECT the key and `columns` of those events of a route that have a key and say anything by `parts`."""
+    keys = [f"{_value(value, route.event)} AS {quoted(name)}" for name, value in zip(plan.fold.key, route.key, strict=True)]
+    conditions = [f"{_value(value, route.event)} IS NOT NULL" for value in route.key if isinstance(value, Field)]
+    if said := speaking(parts, route.event):
+        conditions.append(f"({said})")
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"SELECT {', '.join([*keys, *columns])} FROM {relation_of(route.event.type)}{where}"
+
+
+def speaking(parts: Sequence[Part], event: type[Event]) -> str:
+    """The condition that an event says anything by `parts`; empty when it always does."""
+    return " OR ".join(sorted({_met(part.when, event) for part in parts})) if all(part.when for part in parts) else ""
+
+
+def lane_columns(lane: Lane, parts: Sequence[Part], event: type[Event]) -> list[str]:
+    """What an event says to a lane: its mark, where it has one, and its values."""
     if lane.rule in MARKED:
         return _marked_columns(lane, parts, event)
     name, native = quoted(lane.names[0]), NATIVE[lane.kinds[0]]
@@ -122,15 +118,21 @@ def _lane_columns(lane: Lane, parts: Sequence[Part], event: type[Event]) -> list
 
 
 def _marked_columns(lane: Lane, parts: Sequence[Part], event: type[Event]) -> list[str]:
-    columns: list[str] = []
-    if lane.mark is not None:
-        by_time = f"strftime(e_occurred_at, {CANONICAL_TIME}) || lpad(position::VARCHAR, 15, '0')"
-        mark, native = ("position", "BIGINT") if lane.order is Order.POSITION else (by_time, "VARCHAR")
-        columns.append(f"{_cases([(mark, part.when) for part in parts], event)}::{native} AS {quoted(lane.mark_name)}")
-    for place, (name, kind) in enumerate(zip(lane.names, lane.kinds, strict=True)):
-        value = _cases([(_value(part.values[place], event), part.when) for part in parts], event)
-        columns.append(f"{value}::{NATIVE[kind]} AS {quoted(name)}")
-    return columns
+    mark = [mark_column(lane, parts, event)] if lane.mark is not None else []
+    return mark + [value_column(lane, place, parts, event) for place in range(len(lane.names))]
+
+
+def mark_column(lane: Lane, parts: Sequence[Part], event: type[Event]) -> str:
+    """By what an event's values win in a lane; empty where it says nothing."""
+    by_time = f"strftime(e_occurred_at, {CANONICAL_TIME}) || lpad(position::VARCHAR, 15, '0')"
+    mark, native = ("position", "BIGINT") if lane.order is Order.POSITION else (by_time, "VARCHAR")
+    return f"{_cases([(mark, part.when) for part in parts], event)}::{native} AS {quoted(lane.mark_name)}"
+
+
+def value_column(lane: Lane, place: int, parts: Sequence[Part], event: type[Event]) -> str:
+    """What an event says to one column of a lane."""
+    value = _cases([(_value(part.values[place], event), part.when) for part in parts], event)
+    return f"{value}::{NATIVE[lane.kinds[place]]} AS {quoted(lane.names[place])}"
 
 
 def _cases(options: Sequence[tuple[str, tuple[Condition, ...]]], event: type[Event]) -> str:
@@ -174,12 +176,13 @@ def _value(value: Value, event: type[Event]) -> str:
 def combined(plan: Plan, lanes: Sequence[Lane], relation: str) -> str:
     """The rows of `relation` (a table or a query in brackets) combined by their keys."""
     keys = ", ".join(quoted(name) for name in plan.fold.key)
-    aggregates = [f"{_aggregate(lane)} AS l{place}" for place, lane in enumerate(lanes)]
+    aggregates = [f"{aggregate(lane)} AS l{place}" for place, lane in enumerate(lanes)]
     columns = [column for place, lane in enumerate(lanes) for column in _unpacked(lane, f"l{place}")]
     return f"SELECT {keys}, {', '.join(columns)} FROM (SELECT {keys}, {', '.join(aggregates)} FROM {relation} GROUP BY {keys})"
 
 
-def _aggregate(lane: Lane) -> str:
+def aggregate(lane: Lane) -> str:
+    """How a lane combines; values that win together as a struct with their mark."""
     value, native = quoted(lane.names[0]), NATIVE[lane.kinds[0]]
     match lane.rule:
         case Rule.FIRST | Rule.LATEST:
@@ -201,66 +204,6 @@ def _unpacked(lane: Lane, group: str) -> list[str]:
         return [f"{group} AS {quoted(lane.names[0])}"]
     values = [f"{group}.v{place} AS {quoted(name)}" for place, name in enumerate(lane.names)]
     return [f"{group}.m AS {quoted(lane.mark_name)}", *values]
-
-
-def partials(plan: Plan, lanes: Sequence[Lane], types: Iterable[str]) -> list[str]:
-    """Queries for the rows that the typed events make by themselves; together they may have several rows for one key."""
-    queries = [(cluster, narrow(plan, cluster, types)) for cluster in clusters(plan, lanes)]
-    return [widened(plan, lanes, cluster, f"({query})") for cluster, query in queries if query]
-
-
-def rows_of(plan: Plan, lanes: Sequence[Lane], types: Iterable[str]) -> str | None:
-    """A query for the rows that the typed events of `types` make, one for each key; None when they make none."""
-    queries = partials(plan, lanes, types)
-    if not queries:
-        return None
-    together = " UNION ALL ".join(queries)
-    return together if plan.fold.per_event else combined(plan, lanes, f"({together})")
-
-
-def clusters(plan: Plan, lanes: Sequence[Lane]) -> list[tuple[Lane, ...]]:
-    """Lanes that different events speak to, apart: narrow rows group faster, and rows of one key combine anyway.
-
-    Lanes are together where at least half of the events that speak to one speak to the other.
-    """
-    if plan.fold.per_event:
-        return [tuple(lanes)]
-    speaks: dict[Lane, set[type[Event]]] = {lane: set() for lane in lanes}
-    for route in (route for routes in plan.routes.values() for route in routes):
-        for part in route.parts:
-            if part.lane in speaks:
-                speaks[part.lane].add(route.event)
-    found: list[tuple[set[type[Event]], list[Lane]]] = []
-    for lane in sorted(lanes, key=lambda lane: -len(speaks[lane])):
-        for events, cluster in found:
-            if 2 * len(events & speaks[lane]) >= len(events):
-                cluster.append(lane)
-                break
-        else:
-            found.append((speaks[lane], [lane]))
-    return [tuple(cluster) for _events, cluster in found]
-
-
-def narrow(plan: Plan, cluster: Sequence[Lane], types: Iterable[str]) -> str | None:
-    """A query for the keys and the lanes of `cluster` that the typed events make by themselves; None when they make none."""
-    rows = contributions(plan, cluster, types)
-    return rows if rows is None or plan.fold.per_event else combined(plan, cluster, f"({rows})")
-
-
-def widened(plan: Plan, lanes: Sequence[Lane], present: Sequence[Lane], relation: str) -> str:
-    """The rows of `relation`, which has the keys and the lanes `present`, with all `lanes`: the others neutral."""
-    columns = [quoted(name) for name in plan.fold.key]
-    for lane in lanes:
-        names = [lane.mark_name] * (lane.mark is not None) + list(lane.names)
-        columns += [quoted(name) for name in names] if lane in present else _neutral(lane)
-    return f"SELECT {', '.join(columns)} FROM {relation}"
-
-
-def _neutral(lane: Lane) -> list[str]:
-    if lane.rule in MARKED:
-        return _marked_columns(lane, (), Event)
-    value = "0" if lane.rule is Rule.TOTAL else "NULL"
-    return [f"{value}::{NATIVE[lane.kinds[0]]} AS {quoted(lane.names[0])}"]
 
 
 def canonical(layout: Layout, relation: str) -> str:

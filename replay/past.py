@@ -19,8 +19,9 @@ from projections.fold import Home
 from projections.history import History
 from projections.homes import FactTables, LookupTables, Tables
 from projections.plan import Plan
-from projections.sql import combined, partials, quoted, used_values
-from readmodels.asking import LookupReader, Lookups
+from projections.rows import rows_of
+from projections.sql import quoted, used_values
+from readmodels.asking import Facts, LookupReader, Lookups, asked
 from readmodels.facts import FactStore
 from readmodels.layout import State, Version
 from readmodels.lookups import LookupStore
@@ -103,11 +104,8 @@ class Past:
                 engine.tables.filling(self.upto),
             ):
                 for plan, version in zip(plans, _serve(engine, plans, self.upto), strict=True):
-                    rows = partials(plan, lanes[plan], types)
-                    if rows:
-                        together = f"({' UNION ALL '.join(rows)})"
-                        relation = together if plan.fold.per_event else f"({combined(plan, lanes[plan], together)})"
-                        _load(engine.tables, plan, version, scratch, relation)
+                    if rows := rows_of(plan, lanes[plan], types):
+                        _load(engine.tables, plan, version, scratch, f"({rows})")
         except duckdb.Error as error:
             names = ", ".join(plan.name for plan in plans)
             raise BuildFailed(None, f"{names} cannot be folded as of that moment: {error}") from error

@@ -10,7 +10,8 @@ import duckdb
 
 from projections.fold import Home
 from projections.plan import Plan
-from projections.sql import combined, partials, quoted, relation_of
+from projections.rows import rows_of
+from projections.sql import quoted, relation_of
 from readmodels.facts import NATIVE
 from replay.whatif.errors import TrialRefused, TrialTooMuch
 
@@ -68,14 +69,12 @@ def fold(
     """Make the table of a read model from typed events, those of `rewritten` types as their SELECTs have them."""
     layout, lanes = plan.layout_in(Home.FACTS), plan.lanes_in(Home.FACTS)
     table = f"{schema}.{quoted(plan.name)}"
-    rows = partials(plan, lanes, types | rewritten.keys())
-    if not rows:
+    rows = rows_of(plan, lanes, types | rewritten.keys())
+    if rows is None:
         columns = ", ".join(f"{quoted(name)} {NATIVE[layout.column(name).kind]}" for name in layout.shown)
         connection.execute(f"CREATE TABLE {table} ({columns})")
         return
-    together = f"({' UNION ALL '.join(rows)})"
-    relation = together if plan.fold.per_event else f"({combined(plan, lanes, together)})"
     instead = [f"{relation_of(name)} AS ({select})" for name, select in rewritten.items() if name in plan.routes]
     columns = ", ".join(quoted(name) for name in layout.shown)
     shadowing = f"WITH {', '.join(instead)} " if instead else ""
-    connection.execute(f"CREATE TABLE {table} AS {shadowing}SELECT {columns} FROM {relation}")
+    connection.execute(f"CREATE TABLE {table} AS {shadowing}SELECT {columns} FROM ({rows})")

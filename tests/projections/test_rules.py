@@ -18,8 +18,9 @@ from projections.bulk import Bulk
 from projections.evaluate import evaluate, scaled
 from projections.fold import Fold, Home
 from projections.plan import Rows, plan
+from projections.rows import rows_of
 from projections.rules import Column, Order, distinct, earliest, first, latest, latest_of, less, newest, tally, total
-from projections.sql import canonical, combined, partials
+from projections.sql import canonical
 from projections.values import OCCURRED_AT, POSITION, Const, unless, when
 from tests.projections.feed import MemoryFeed, ident, instant
 
@@ -49,9 +50,8 @@ def folded(fold: Fold, events: list[StoredEvent], evaluator: str) -> Rows:
     with duckdb.connect() as connection:
         bulk = Bulk(connection, [(made, made.lanes)])
         with bulk.typed(MemoryFeed(events).arrow(0, 1_000).read_all()) as types:
-            queries = partials(made, made.lanes, types)
-            together = combined(made, made.lanes, f"({' UNION ALL '.join(queries)})")
-            rows = connection.execute(canonical(made.layout, f"({together})")).fetchall() if queries else []
+            query = rows_of(made, made.lanes, types)
+            rows = connection.execute(canonical(made.layout, f"({query})")).fetchall() if query else []
     plain = [[tuple(cell) if isinstance(cell, list) else cell for cell in row] for row in rows]
     return {tuple(row[: len(fold.key)]): row[len(fold.key) :] for row in plain}
 

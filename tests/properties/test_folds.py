@@ -15,7 +15,8 @@ from projections.bulk import Bulk
 from projections.catalogue import FOLDS
 from projections.evaluate import combine, evaluate
 from projections.plan import Plan, Rows, plan
-from projections.sql import canonical, combined, partials
+from projections.rows import rows_of
+from projections.sql import canonical
 from projections.versions import start
 from replay.rebuild import verify
 from tests.conftest import SOAK
@@ -39,14 +40,11 @@ def typed(events: Sequence[StoredEvent]) -> Iterator[tuple[duckdb.DuckDBPyConnec
 
 
 def in_sql(connection: duckdb.DuckDBPyConnection, types: frozenset[str], made: Plan) -> Rows:
-    queries = partials(made, made.lanes, types)
-    if not queries:
+    query = rows_of(made, made.lanes, types)
+    if query is None:
         return {}
-    together = f"({' UNION ALL '.join(queries)})"
-    if not made.fold.per_event:
-        together = f"({combined(made, made.lanes, together)})"
     width = len(made.layout.key)
-    rows = connection.execute(canonical(made.layout, together)).fetchall()
+    rows = connection.execute(canonical(made.layout, f"({query})")).fetchall()
     plain = [[tuple(cell) if isinstance(cell, list) else cell for cell in row] for row in rows]
     return {tuple(row[:width]): row[width:] for row in plain}
 

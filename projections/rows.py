@@ -1,0 +1,92 @@
+"""The rows that typed events make by themselves: a fold compiled to one DuckDB query, for bulk.
+
+First only marks and figures are grouped, which are narrow: which event won each cell. Then the values of the winners, which may be
+long texts, are taken from the events by their positions. Grouping the values themselves takes half as long again, and their memory.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from projections.plan import Lane, Plan, Route
+from projections.rules import MARKED, Order, Rule
+from projections.sql import aggregate, chosen, contribution, lane_columns, mark_column, quoted, relation_of, speaking, value_column
+from readmodels.facts import NATIVE
+
+
+def rows_of(plan: Plan, lanes: Sequence[Lane], types: Iterable[str]) -> str | None:
+    """SELECT the rows that the events of `types`, read from `relation_of(type)`, make: one for each key; None when they make none."""
+    present = frozenset(types)
+    routes = [route for event_type, found in plan.routes.items() if event_type in present for route in found]
+    if plan.fold.per_event:
+        return " UNION ALL ".join(select for route in routes if (select := contribution(plan, lanes, route))) or None
+    grouped = [select for route in routes if (select := _marks(plan, lanes, route))]
+    if not grouped:
+        return None
+    keys = [quoted(name) for name in plan.fold.key]
+    figures = [f"{_best(lane)} AS {_figure(lane)}" for lane in lanes]
+    marks = f"SELECT {', '.join([*keys, *figures])} FROM ({' UNION ALL '.join(grouped)}) GROUP BY {', '.join(keys)}"
+    columns = [f"won.{name}" for name in keys]
+    joins: list[str] = []
+    for place, lane in enumerate(lanes):
+        columns += _shown(lane, f"v{place}") if (values := _values(lane, routes)) or not _by_position(lane) else _nothing(lane)
+        if values:
+            joins.append(f"LEFT JOIN ({values}) AS v{place} ON v{place}.position = won.{_figure(lane)}")
+    return f"SELECT {', '.join(columns)} FROM ({marks}) AS won {' '.join(joins)}"
+
+
+def _by_position(lane: Lane) -> bool:
+    """Whether the lane's values can be found by the mark they won by."""
+    return lane.rule in MARKED and lane.order is Order.POSITION
+
+
+def _figure(lane: Lane) -> str:
+    return quoted(lane.mark_name if _by_position(lane) else lane.names[0])
+
+
+def _best(lane: Lane) -> str:
+    if not _by_position(lane):
+        return aggregate(lane)
+    return f"{'min' if lane.rule is Rule.FIRST else 'max'}({quoted(lane.mark_name)})"
+
+
+def _marks(plan: Plan, lanes: Sequence[Lane], route: Route) -> str | None:
+    """What each event says of marks and figures; None when it says nothing to these lanes."""
+    parts = {lane: [part for part in route.parts if part.lane is lane] for lane in lanes}
+    if not any(parts.values()):
+        return None
+    columns: list[str] = []
+    for lane in lanes:
+        columns += [mark_column(lane, parts[lane], route.event)] if _by_position(lane) else lane_columns(lane, parts[lane], route.event)
+    return chosen(plan, route, columns, [part for some in parts.values() for part in some])
+
+
+def _values(lane: Lane, routes: Sequence[Route]) -> str:
+    """The values of a lane with the position of the event they are from; empty when no event here speaks to it."""
+    if not _by_position(lane):
+        return ""
+    selects: list[str] = []
+    for route in routes:
+        parts = [part for part in route.parts if part.lane is lane]
+        if parts:
+            columns = [value_column(lane, place, parts, route.event) for place in range(len(lane.names))]
+            said = speaking(parts, route.event)
+            where = f" WHERE {said}" if said else ""
+            selects.append(f"SELECT position, {', '.join(columns)} FROM {relation_of(route.event.type)}{where}")
+    return " UNION ALL ".join(selects)
+
+
+def _shown(lane: Lane, values: str) -> list[str]:
+    if _by_position(lane):
+        return [f"won.{quoted(lane.mark_name)}", *(f"{values}.{quoted(name)}" for name in lane.names)]
+    if lane.rule in MARKED:
+        figure = f"won.{_figure(lane)}"
+        return [
+            f"{figure}.m AS {quoted(lane.mark_name)}",
+            *(f"{figure}.v{place} AS {quoted(name)}" for place, name in enumerate(lane.names)),
+        ]
+    return [f"won.{quoted(lane.names[0])}"]
+
+
+def _nothing(lane: Lane) -> list[str]:
+    """A lane that no event here speaks to."""
+    empty = [f"NULL::{NATIVE[kind]} AS {quoted(name)}" for name, kind in zip(lane.names, lane.kinds, strict=True)]
+    return [f"won.{quoted(lane.mark_name)}", *empty]
