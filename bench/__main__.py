@@ -1,4 +1,4 @@
-"""`python -m bench [http] [bulk] [rebuild] [audit] [explain]`: measure, and print each figure beside its baseline of the same run."""
+"""`python -m bench [http] [bulk] [rebuild] [archive] [audit] [explain]`: measure, and print each figure beside its baseline of the same run."""
 
 import sys
 import tempfile
@@ -7,13 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import audit, bulk, explain, http, rebuild
+from bench import archive, audit, bulk, explain, http, rebuild
 from bench.figures import Figure, show
 
 MEASUREMENTS: Mapping[str, Callable[[Path], list[Figure]]] = {
     "http": http.measure,
     "bulk": bulk.measure,
     "rebuild": rebuild.measure,
+    "archive": archive.measure,
     "audit": audit.measure,
     "explain": explain.measure,
 }
