@@ -17,8 +17,8 @@ from api.folder import Folder
 from api.settings import Settings
 from api.wiring import Daybook, open_books, open_daybook
 from bench import library
-from bench.copies import copies
 from bench.figures import ROUNDS, Figure
+from bench.settled import copies
 from commands.order import Order, Receipt
 from projections.archive import filed
 from projections.catalogue import FOLDS

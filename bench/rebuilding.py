@@ -10,7 +10,7 @@ from time import perf_counter, process_time
 
 import psutil
 
-from bench.copies import Settled
+from bench.settled import Settled
 from projections.build import Builder
 from projections.catalogue import FOLDS, layouts
 from projections.engine import Engine

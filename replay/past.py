@@ -21,7 +21,7 @@ from projections.homes import FactTables, LookupTables, Tables
 from projections.plan import Plan
 from projections.rows import rows_of
 from projections.sql import quoted, used_values
-from readmodels.asking import Facts, LookupReader, Lookups, asked
+from readmodels.asking import LookupReader, Lookups
 from readmodels.facts import FactStore
 from readmodels.layout import State, Version
 from readmodels.lookups import LookupStore
