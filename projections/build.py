@@ -20,7 +20,7 @@ from projections.homes import Writer, lanes_for
 from projections.plan import Plan
 from readmodels.layout import State, Version
 
-MEMORY: Final = "500MB"
+MEMORY: Final = "400MB"
 """What folding may take beside the stores; beyond that DuckDB lays rows aside on the disk."""
 
 Progress = Callable[[int, int], None]

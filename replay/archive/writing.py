@@ -127,8 +127,9 @@ def _written(session: duckdb.DuckDBPyConnection, place: Path, gathered: Gathered
     with session.cursor() as cursor:
         sources = [_source(cursor, event, number, table) for number, table in enumerate(tables)]
         select = " UNION ALL ".join(columns.selected(event, source) for source in sources)
+        order = " ORDER BY position" if len(sources) > 1 else ""  # what is of one source is in order already
         target = str(draft).replace("'", "''")
-        cursor.execute(f"COPY (SELECT * FROM ({select}) ORDER BY position) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
+        cursor.execute(f"COPY (SELECT * FROM ({select}){order}) TO '{target}' (FORMAT parquet, COMPRESSION zstd)")
     size, digest = sync_file(draft)
     draft.replace(place)
     compute: Any = pc

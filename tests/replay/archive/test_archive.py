@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from replay.archive.archive import Archive, Trouble
 from replay.rebuild import verify
 from tests.conftest import SOAK
 from tests.projections.feed import MemoryFeed, wild_history
-from tests.projections.tables import contents, engines
+from tests.projections.tables import cells, contents, engines
 
 TYPES = tuple(event.type for event in EVENTS)
 EVERYTHING: dict[str, set[Value]] = {
@@ -46,9 +47,10 @@ def feed() -> MemoryFeed:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_files_hold_what_the_folds_would_read_from_the_log(tmp_path: Path, seed: int) -> None:
+def test_files_hold_what_the_folds_would_read_from_the_log(tmp_path: Path, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     events = wild_history(seed, 600)
     feed = MemoryFeed(events)
+    monkeypatch.setattr("replay.archive.writing.STEP", 64)
     archive = written(tmp_path / "archive", feed, segment=600)
     with archive.reading(600, TYPES) as (stretch,), duckdb.connect() as connection:
         connection.execute("SET TimeZone = 'UTC'")
@@ -63,6 +65,8 @@ def test_files_hold_what_the_folds_would_read_from_the_log(tmp_path: Path, seed:
                 names = from_log.columns
                 assert from_file.project(*names).fetchall() == from_log.fetchall()
                 assert from_file.project(*names).types == from_log.types
+                positions = pq.read_table(stretch.files[event.type], columns=["position"]).column("position").to_pylist()
+                assert positions == sorted(positions)
 
 
 def test_segments_follow_each_other_and_a_whole_one_takes_the_place_of_short_ones(tmp_path: Path) -> None:
@@ -244,6 +248,25 @@ def test_folding_from_archive_and_tail_equals_live(
         start(feed, rebuilt, archive=archive)
         assert [contents(engine) for engine in rebuilt] == [contents(engine) for engine in live]
         assert {each.rows_apart for each in verify(feed, live, archive=archive)} == {0}
+
+
+@pytest.mark.parametrize("worth_a_process", [0, 10**9])
+def test_postgresql_is_filled_from_the_archive_as_sqlite_is(
+    tmp_path: Path, feed: MemoryFeed, postgres_url: str, worth_a_process: int
+) -> None:
+    archive = written(tmp_path / "archive", feed)
+    with (
+        engines(feed) as here,
+        engines(feed, lookups_url=postgres_url) as there,
+        engines(feed, worth_a_process=worth_a_process) as beside,
+    ):
+        start(feed, here)
+        start(feed, there, archive=archive)
+        start(feed, beside, archive=archive)
+        assert [contents(engine) for engine in beside] == [contents(engine) for engine in here]
+        for fold in here[0].plans:
+            assert cells(here[0], fold) == cells(there[0], fold)
+        assert {each.rows_apart for each in verify(feed, there, archive=archive)} == {0}
 
 
 @pytest.mark.parametrize("upto", [1, 99, 100, 170, 250])
