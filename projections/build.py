@@ -20,7 +20,7 @@ from projections.homes import Writer, lanes_for
 from projections.plan import Plan
 from readmodels.layout import State, Version
 
-MEMORY: Final = "400MB"
+MEMORY: Final = "600MB"
 """What folding may take beside the stores; beyond that DuckDB lays rows aside on the disk."""
 
 Progress = Callable[[int, int], None]
@@ -74,7 +74,7 @@ def _scratch() -> Generator[duckdb.DuckDBPyConnection]:
             "preserve_insertion_order": False,
         }
         with duckdb.connect(":memory:", config=config) as connection:
-            for setting in ("TimeZone = 'UTC'", "arrow_lossless_conversion = true"):
+            for setting in ("TimeZone = 'UTC'", "arrow_lossless_conversion = true", "parquet_metadata_cache = true"):
                 connection.execute(f"SET {setting}")
             yield connection
 

@@ -28,7 +28,7 @@ from projections.sql import combined, quoted, relation_of
 
 WORKERS: Final = max(1, min(4, os.cpu_count() or 1))
 LEAST_SLICE: Final = 10_000
-FILED_SLICE: Final = 2**20
+FILED_SLICE: Final = 2**19
 """Events in files that are folded at once: bounds the memory."""
 ROWS_AT_ONCE: Final = 500_000
 """Partial rows that are combined at once: bounds the memory."""

@@ -62,7 +62,7 @@ class FactStore:
     No SQL on it can reach files or the network or change its configuration.
     """
 
-    def __init__(self, path: Path | None, layouts: Iterable[Layout], *, memory_limit: str = "800MB", threads: int | None = None) -> None:
+    def __init__(self, path: Path | None, layouts: Iterable[Layout], *, memory_limit: str = "640MB", threads: int | None = None) -> None:
         """Open the file at `path`, made if it is not there; None keeps the facts in memory. Raises FactsInUse."""
         self.layouts: Mapping[str, Layout] = {layout.name: layout for layout in layouts}
         config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": memory_limit, "preserve_insertion_order": False}
