@@ -136,7 +136,8 @@ def _busy(daybook: Daybook, over: Event, seconds: float) -> float:
         done = 0
         while not over.is_set() and perf_counter() - began < seconds:
             data = {"name": f"Customer {writer} {done}"}
-            order = Order("register_customer", data, "user:bench", "api", command_id=f"{began}-{writer}-{done}")
+            command_id = f"{began}-{writer}-{done}"
+            order = Order(name="register_customer", data=data, actor="user:bench", source="api", command_id=command_id)
             (outcome,) = daybook.group.submit([order]).result()
             assert isinstance(outcome, Receipt)
             done += 1
