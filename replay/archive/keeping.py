@@ -17,6 +17,10 @@ NICE: Final = 15
 """How far behind others its thread stands when the processor is wanted."""
 
 
+class Stopped(Exception):
+    """The thread is to end while it writes a segment."""
+
+
 class Keeper:
     """A thread that keeps an archive up with its log."""
 
@@ -31,21 +35,27 @@ class Keeper:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the segment at hand and end."""
+        """End; a segment that is not whole yet is left out, and written next time."""
         self._stopping.set()
         self._thread.join()
+
+    def _go_on(self, _done: int, _of: int) -> None:
+        if self._stopping.is_set():
+            raise Stopped
 
     def _run(self) -> None:
         with suppress(OSError, AttributeError):  # not every system has priorities of threads
             os.setpriority(os.PRIO_PROCESS, get_native_id(), NICE)
         while not self._stopping.is_set():
             try:
-                for written in self._archive.keep_up():
+                for written in self._archive.keep_up(progress=self._go_on):
                     log.info("archived the events after position %s up to %s", written.after, written.upto)
                     if self._stopping.is_set():
                         return
                 self._archive.failure = None
                 self._stopping.wait(self._look)
+            except Stopped:
+                return
             except Exception as error:
                 if self._archive.failure is None:
                     log.exception("the archive cannot be written; trying again")

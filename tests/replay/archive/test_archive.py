@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from time import monotonic, sleep
 
 import duckdb
 import pyarrow.parquet as pq
@@ -20,6 +21,7 @@ from projections.sql import relation_of, typed
 from projections.values import Envelope, Field, Value
 from projections.versions import start
 from replay.archive.archive import Archive, Trouble
+from replay.archive.keeping import Keeper
 from replay.rebuild import verify
 from tests.conftest import SOAK
 from tests.projections.feed import MemoryFeed, wild_history
@@ -302,3 +304,14 @@ def test_troubles_are_sentences(tmp_path: Path, feed: MemoryFeed) -> None:
     assert str(Trouble(0, 100, "a/b.parquet", "is missing")) == "archive: a/b.parquet is missing"
     assert str(Trouble(0, 100, None, "is of another log")) == "archive: the segment after position 0 up to 100 is of another log"
     assert written(tmp_path / "archive", feed).failure is None
+
+
+def test_a_keeper_follows_the_log_by_itself_and_ends_when_told(tmp_path: Path, feed: MemoryFeed) -> None:
+    archive = Archive(tmp_path / "archive", feed, segment=100, short=30)
+    keeper = Keeper(archive, look=0.01)
+    keeper.start()
+    deadline = monotonic() + 60
+    while archive.position < 250 and monotonic() < deadline:
+        sleep(0.01)
+    keeper.stop()
+    assert (archive.position, archive.failure, archive.verify()) == (250, None, [])
