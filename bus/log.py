@@ -13,6 +13,7 @@ import pyarrow as pa
 from bus import arrow, bulk, postgres, sqlite
 from bus.catalogue import TODAY, Catalogue
 from bus.codec import Codec, KeyRing
+from bus.envelopes import ANY, Count, Envelopes
 from bus.erasures import Erasure
 from bus.failures import translated
 from bus.postgres_tables import PostgresRows
@@ -31,8 +32,9 @@ class Recorder(Protocol):
     def after(self, position: int, upto: int, limit: int) -> list[tuple[int, str, int, str, str]]: ...
     def at(self, positions: Sequence[int]) -> list[tuple[int, str, int, str, str]]: ...
     def chosen(
-        self, position: int, upto: int, limit: int, topics: Sequence[str], text: str | None
+        self, position: int, upto: int, limit: int, topics: Sequence[str], text: str | None, envelopes: Envelopes
     ) -> list[tuple[int, str, int, str, str]]: ...
+    def counted(self, upto: int, topics: Sequence[str], envelopes: Envelopes) -> list[tuple[str, str, str, int]]: ...
     def stream(self, stream_id: str) -> list[tuple[int, str, int, str, str]]: ...
     def streams(self, stream_ids: Sequence[str], upto: int) -> list[tuple[int, str, int, str, str]]: ...
 
@@ -117,14 +119,28 @@ class Log(ABC):
             rows = {row[0]: row for row in self._recorder.at(positions)}
         return [self._codec.stored(*rows[position]) for position in positions]
 
-    def choose(self, after: int, upto: int, limit: int, *, types: Sequence[str] = (), mentioning: str | None = None) -> list[StoredEvent]:
+    def choose(
+        self,
+        after: int,
+        upto: int,
+        limit: int,
+        *,
+        types: Sequence[str] = (),
+        mentioning: str | None = None,
+        envelopes: Envelopes = ANY,
+    ) -> list[StoredEvent]:
         """At most `limit` of the events after position `after` up to `upto` that are of `types` (any, where there are none).
 
-        With `mentioning` only those whose stored text holds this text, or whose stream it is the id of.
+        With `mentioning` only those whose stored text holds this text, or whose stream it is the id of; with `envelopes` only such.
         """
         with translated():
-            rows = self._recorder.chosen(after, upto, limit, types, mentioning)
+            rows = self._recorder.chosen(after, upto, limit, types, mentioning, envelopes)
         return [self._codec.stored(*row) for row in rows]
+
+    def count(self, upto: int, *, types: Sequence[str] = (), envelopes: Envelopes = ANY) -> list[Count]:
+        """How many events up to position `upto` everybody recorded, by which door and of which type; of `types` (any, where there are none)."""
+        with translated():
+            return [Count(*row) for row in self._recorder.counted(upto, types, envelopes)]
 
     def read_streams(self, stream_ids: Sequence[str], upto: int) -> list[StoredEvent]:
         """Several streams' events up to position `upto`, each stream's in order."""

@@ -10,8 +10,9 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresDatastor
 from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, tuple_row
-from psycopg.sql import SQL, Composed
+from psycopg.sql import SQL, Composed, Literal
 
+from bus.envelopes import ANY, Envelopes
 from bus.errors import ForeignLog
 from bus.postgres_tables import HEAD, TABLES
 
@@ -131,13 +132,26 @@ class Recorder(PostgresApplicationRecorder):
         """The rows of events at these positions, in no order."""
         return self._select(SELECT + SQL(" WHERE position = ANY(%s)"), (list(positions),))
 
-    def chosen(self, position: int, upto: int, limit: int, topics: Sequence[str], text: str | None) -> list[tuple[int, str, int, str, str]]:
-        """The same of these types only (any, where there are none), and only those whose state or stream holds `text`."""
+    def chosen(
+        self, position: int, upto: int, limit: int, topics: Sequence[str], text: str | None, envelopes: Envelopes = ANY
+    ) -> list[tuple[int, str, int, str, str]]:
+        """The same of these types only (any, where there are none), only those whose state or stream holds `text`, and of such envelopes."""
         by_type = SQL("AND topic = ANY(%s)") if topics else SQL("")
         by_text = SQL("AND (position(%s::bytea IN state) > 0 OR originator_id::text = %s)") if text is not None else SQL("")
-        where = SQL(" WHERE position > %s AND position <= %s {by_type} {by_text} ORDER BY position LIMIT %s")
-        bound = (*((list(topics),) if topics else ()), *((text.encode(), text) if text is not None else ()))
-        return self._select(SELECT + where.format(by_type=by_type, by_text=by_text), (position, upto, *bound, limit))
+        by_envelope, values = _by_envelope(envelopes)
+        where = SQL(" WHERE position > %s AND position <= %s {by_type} {by_text} {by_envelope} ORDER BY position LIMIT %s")
+        bound = (*((list(topics),) if topics else ()), *((text.encode(), text) if text is not None else ()), *values)
+        query = SELECT + where.format(by_type=by_type, by_text=by_text, by_envelope=by_envelope)
+        return self._select(query, (position, upto, *bound, limit))
+
+    def counted(self, upto: int, topics: Sequence[str], envelopes: Envelopes) -> list[tuple[str, str, str, int]]:
+        """Actor, source, type and how many, of the events up to a position that are of these types and envelopes."""
+        by_type = SQL("AND topic = ANY(%s)") if topics else SQL("")
+        by_envelope, values = _by_envelope(envelopes)
+        query = SQL(
+            "SELECT {actor}, {source}, topic, COUNT(*) FROM daybook.stored_events WHERE position <= %s {by_type} {by_envelope} GROUP BY 1, 2, 3"
+        ).format(actor=_said("actor"), source=_said("source"), by_type=by_type, by_envelope=by_envelope)
+        return self._select(query, (upto, *((list(topics),) if topics else ()), *values))
 
     def streams(self, stream_ids: Sequence[str], upto: int) -> list[tuple[int, str, int, str, str]]:
         """The rows of several streams' events up to a position, each stream's in their order."""
@@ -151,6 +165,18 @@ class Recorder(PostgresApplicationRecorder):
     def _select(self, query: SQL | Composed, parameters: Sequence[object]) -> list[Any]:
         with self.datastore.get_connection() as connection, connection.cursor(row_factory=tuple_row) as cursor:
             return cursor.execute(query, parameters).fetchall()
+
+
+def _said(name: str) -> Composed:
+    """What the envelope says under a name."""
+    return SQL("(convert_from(state, 'UTF8')::json ->> {name})").format(name=Literal(name))
+
+
+def _by_envelope(envelopes: Envelopes) -> tuple[Composed, list[str]]:
+    """What the WHERE says of envelopes, and the values in it."""
+    conditions = envelopes.conditions()
+    said = [SQL('AND {name} COLLATE "C" {holds} %s').format(name=_said(name), holds=SQL(holds)) for name, holds, _ in conditions]
+    return SQL(" ").join(said), [value for *_, value in conditions]
 
 
 def _is_begun(cursor: Cursor[DictRow]) -> bool:

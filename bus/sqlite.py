@@ -18,6 +18,7 @@ from eventsourcing.sqlite import (
     SQLiteTransaction,
 )
 
+from bus.envelopes import ANY, Envelopes
 from bus.sqlite_tables import MEMBERS, TABLES, head_of, many
 from bus.stamp import Stamp
 
@@ -195,13 +196,26 @@ class Recorder(SQLiteApplicationRecorder):
         """The rows of events at these positions, in no order."""
         return self._select(f"{_SELECT} WHERE position IN {MEMBERS}", (many(positions),))
 
-    def chosen(self, position: int, upto: int, limit: int, topics: Sequence[str], text: str | None) -> list[tuple[int, str, int, str, str]]:
-        """The same of these types only (any, where there are none), and only those whose state or stream holds `text`."""
+    def chosen(
+        self, position: int, upto: int, limit: int, topics: Sequence[str], text: str | None, envelopes: Envelopes = ANY
+    ) -> list[tuple[int, str, int, str, str]]:
+        """The same of these types only (any, where there are none), only those whose state or stream holds `text`, and of such envelopes."""
         by_type = f"AND topic IN {MEMBERS}" if topics else ""
         by_text = "AND (instr(state, ?) OR originator_id = ?)" if text is not None else ""
-        sql = f"{_SELECT} WHERE position > ? AND position <= ? {by_type} {by_text} ORDER BY position LIMIT ?"
-        bound = (*((many(topics),) if topics else ()), *((text, text) if text is not None else ()))
+        by_envelope, values = _by_envelope(envelopes)
+        sql = f"{_SELECT} WHERE position > ? AND position <= ? {by_type} {by_text} {by_envelope} ORDER BY position LIMIT ?"
+        bound = (*((many(topics),) if topics else ()), *((text, text) if text is not None else ()), *values)
         return self._select(sql, (position, upto, *bound, limit))
+
+    def counted(self, upto: int, topics: Sequence[str], envelopes: Envelopes) -> list[tuple[str, str, str, int]]:
+        """Actor, source, type and how many, of the events up to a position that are of these types and envelopes."""
+        by_type = f"AND topic IN {MEMBERS}" if topics else ""
+        by_envelope, values = _by_envelope(envelopes)
+        sql = (
+            "SELECT json_extract(state, '$.actor'), json_extract(state, '$.source'), topic, COUNT(*) FROM stored_events "
+            f"WHERE position <= ? {by_type} {by_envelope} GROUP BY 1, 2, 3"
+        )
+        return self._select(sql, (upto, *((many(topics),) if topics else ()), *values))
 
     def streams(self, stream_ids: Sequence[str], upto: int) -> list[tuple[int, str, int, str, str]]:
         """The rows of several streams' events up to a position, each stream's in their order."""
@@ -216,3 +230,9 @@ class Recorder(SQLiteApplicationRecorder):
         with self.datastore.get_connection(commit=False) as connection, connection.cursor() as cursor:
             cursor.row_factory = None
             return cursor.execute(sql, parameters).fetchall()
+
+
+def _by_envelope(envelopes: Envelopes) -> tuple[str, list[str]]:
+    """What the WHERE says of envelopes, and the values in it."""
+    conditions = envelopes.conditions()
+    return " ".join(f"AND json_extract(state, '$.{name}') {holds} ?" for name, holds, _ in conditions), [value for *_, value in conditions]

@@ -1,6 +1,6 @@
 """What a feed can be asked for: from where, how far, which events."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from api.asking import instant
 from api.reading.parameters import Flag, Id, NeverNull, Text
 from bus import codec
+from bus.envelopes import ANY, Clock, Envelopes, Named
 from domain.catalogue import BY_TYPE
 from domain.envelope import StoredEvent
 
@@ -60,19 +61,10 @@ class Selection(BaseModel):
 
     def wanted(self) -> "Wanted":
         """The same for a reader of the log."""
-        of_records = {kind for kind, event in BY_TYPE.items() if event.stream.removesuffix("_id") in self.record}
-        types = [kind for kind in TYPES if (not self.type or kind in self.type) and (not self.record or kind in of_records)]
-        texts = {"actor": self.actor, "source": self.source}
-        times = {
-            "occurred_at": (_canonical(self.occurred_from), _canonical(self.occurred_to)),
-            "recorded_at": (_canonical(self.recorded_from), _canonical(self.recorded_to)),
-        }
-        return Wanted(
-            types=tuple(types) if self.type or self.record else None,
-            customer=_text(self.customer),
-            texts={name: text for name, text in texts.items() if text is not None},
-            times={name: time for name, time in times.items() if any(time)},
-        )
+        occurred = self.occurred_from, self.occurred_to
+        recorded = self.recorded_from, self.recorded_to
+        envelopes = envelopes_of(self.actor, self.source, {"occurred_at": occurred, "recorded_at": recorded})
+        return Wanted(types=types_of(self.type, self.record), customer=_text(self.customer), envelopes=envelopes)
 
 
 class FeedPage(Selection):
@@ -94,29 +86,38 @@ class Wanted:
 
     types: tuple[str, ...] | None = None
     customer: str | None = None
-    texts: dict[str, str]
-    times: dict[str, tuple[str | None, str | None]]
+    envelopes: Envelopes = ANY
 
     @property
     def all(self) -> bool:
         """Whether no event is left out."""
-        return self.types is None and self.customer is None and not self.texts and not self.times
+        return self.types is None and self.customer is None and self.envelopes == ANY
 
     def holds(self, event: StoredEvent) -> bool:
-        """Whether an event that the log chose by type and customer is wanted."""
-        return (
-            (self.customer is None or _names(event, self.customer))
-            and all(getattr(event, name) == text for name, text in self.texts.items())
-            and all(_between(getattr(event, name), since, until) for name, (since, until) in self.times.items())
-        )
+        """Whether an event that the log chose, by a customer's id somewhere in its text, is wanted."""
+        return self.customer is None or _names(event, self.customer)
+
+
+def types_of(types: Sequence[str], records: Sequence[str]) -> tuple[str, ...] | None:
+    """The event types that are among `types` and of these kinds of records, None where neither is given."""
+    if not types and not records:
+        return None
+    kind_of = {name: event.stream.removesuffix("_id") for name, event in BY_TYPE.items()}
+    return tuple(name for name in TYPES if (not types or name in types) and (not records or kind_of[name] in records))
+
+
+def envelopes_of(actor: str | None, source: str | None, times: Mapping[Clock, tuple[datetime | None, datetime | None]]) -> Envelopes:
+    """Envelopes that say all of this, where it is given."""
+    given: dict[Named, str | None] = {"actor": actor, "source": source}
+    texts: dict[Named, str] = {name: text for name, text in given.items() if text is not None}
+    said: dict[Clock, tuple[str | None, str | None]] = {
+        clock: (_canonical(since), _canonical(until)) for clock, (since, until) in times.items() if since or until
+    }
+    return Envelopes(texts, said)
 
 
 def _names(event: StoredEvent, record_id: str) -> bool:
     return event.stream_id == record_id or record_id in event.data.values()
-
-
-def _between(moment: str, since: str | None, until: str | None) -> bool:
-    return (since is None or moment >= since) and (until is None or moment < until)
 
 
 def _canonical(moment: datetime | None) -> str | None:

@@ -8,6 +8,7 @@ from api.feed.asking import Wanted
 from api.personal import personal_of
 from api.problems import NotYet
 from api.wiring import Books
+from bus.log import Log
 from domain.envelope import StoredEvent
 from replay.changes.attributes import Sealed
 from replay.changes.tracking import Change, Changes
@@ -47,23 +48,24 @@ class Reader:
         """At most `most` wanted events after a position; of a long stretch without any it leaves the rest to the next step."""
         head = self._books.log.head()
         last = head if until is None else min(head, until)
-        found, reached = self._find(after, most, last)
+        found, reached = find(self._books.log, self._wanted, after, most, last)
         return Passage(told(self._books, found, self._changes), max(after, reached), max(head, reached))
 
-    def _find(self, after: int, most: int, last: int) -> tuple[list[StoredEvent], int]:
-        """Wanted events, and the position up to which there are no others."""
-        wanted, log = self._wanted, self._books.log
-        if wanted.all:
-            found = log.choose(after, last, most)
-            return found, found[-1].position if len(found) == most else last
-        if wanted.types == ():
-            return [], last
-        upto = min(last, after + SCANNED_AT_ONCE)
-        chosen = log.choose(after, upto, max(most, _ROWS), types=wanted.types or (), mentioning=wanted.customer)
-        if len(chosen) == max(most, _ROWS):
-            upto = chosen[-1].position
-        found = [event for event in chosen if wanted.holds(event)]
-        return (found, upto) if len(found) <= most else (found[:most], found[most - 1].position)
+
+def find(log: Log, wanted: Wanted, after: int, most: int, last: int) -> tuple[list[StoredEvent], int]:
+    """At most `most` wanted events after a position, and the position up to which there are no others; one step, up to `last` at the most."""
+    if wanted.all:
+        found = log.choose(after, last, most)
+        return found, found[-1].position if len(found) == most else last
+    if wanted.types == ():
+        return [], last
+    upto = min(last, after + SCANNED_AT_ONCE)
+    rows = max(most, _ROWS)
+    chosen = log.choose(after, upto, rows, types=wanted.types or (), mentioning=wanted.customer, envelopes=wanted.envelopes)
+    if len(chosen) == rows:
+        upto = chosen[-1].position
+    found = [event for event in chosen if wanted.holds(event)]
+    return (found, upto) if len(found) <= most else (found[:most], found[most - 1].position)
 
 
 def told(books: Books, events: Sequence[StoredEvent], changes: Changes | None = None) -> list[dict[str, Any]]:

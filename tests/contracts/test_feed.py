@@ -15,6 +15,7 @@ import pytest
 from uuid_utils.compat import uuid7
 
 from bus import bulk
+from bus.envelopes import Count, Envelopes
 from bus.log import Log
 from bus.vault import master_key
 from domain.commit import Commit
@@ -312,6 +313,26 @@ def test_events_are_chosen_by_type_and_by_what_they_mention(log: Log) -> None:
     ]
     assert [event.position for event in log.choose(0, 10, 10, mentioning=str(first))] == [1, 3]
     assert [event.position for event in log.choose(0, 10, 10, types=["contact.left"], mentioning=str(first))] == []
+
+
+def test_events_are_chosen_and_counted_by_what_their_envelopes_say(log: Log) -> None:
+    write(log, commit(contact(uuid7())), commit(contact(uuid7())), commit(contact(uuid7())))
+    first, second, third = log.read(0, 10)
+
+    def chosen(envelopes: Envelopes) -> list[int]:
+        found = [event.position for event in log.choose(0, 10, 10, envelopes=envelopes)]
+        assert sum(count.events for count in log.count(10, envelopes=envelopes)) == len(found)
+        return found
+
+    assert chosen(Envelopes({"actor": first.actor, "source": first.source})) == [1, 2, 3]
+    assert chosen(Envelopes({"actor": first.actor + "x"})) == []
+    assert chosen(Envelopes(times={"recorded_at": (second.recorded_at, None)})) == [
+        event.position for event in (first, second, third) if event.recorded_at >= second.recorded_at
+    ]
+    assert chosen(Envelopes(times={"occurred_at": (None, first.occurred_at)})) == []
+    assert chosen(Envelopes(times={"occurred_at": (first.occurred_at, "9999")})) == [1, 2, 3]
+    assert log.count(2) == [Count(first.actor, first.source, first.type, 2)]
+    assert log.count(3, types=["contact.left"]) == []
 
 
 def test_several_streams_are_read_up_to_a_position(log: Log) -> None:
