@@ -12,6 +12,7 @@ from api.archiving import archive_routes
 from api.auditing import audit_routes
 from api.body_limit import BodyLimit
 from api.bulk_door import BulkDoor, Limits
+from api.changes.routes import change_routes
 from api.command_door import CommandDoor
 from api.feed.routes import feed_routes
 from api.front import Front
@@ -56,7 +57,8 @@ def create_app(daybook: Daybook) -> FastAPI:
         feed_routes(daybook.books, daybook.streams),
         sql_routes(daybook),
         person_routes(daybook),
-        audit_routes(daybook.auditor, daybook.books.vault.decrypt_all),
+        audit_routes(daybook.auditor, daybook.books.log, daybook.books.vault.decrypt_all),
+        change_routes(daybook.books),
     ):
         app.include_router(routes)
     app.state.direct = {("POST", "/v1/commands/"): ("name", door), **reading.install(app, daybook)}

@@ -19,11 +19,12 @@ from bus.stored import open_stored
 from readmodels.opening import Decrypt
 from readmodels.sentences import Language
 from replay.audit.auditor import Auditor, signing_key
-from replay.audit.history import Telling
 from replay.audit.merkle import leaf_hash
 from replay.audit.notes import SigningKey
 from replay.audit.report import report
 from replay.audit.tree import Tree
+from replay.audit.view import Telling
+from replay.changes.tracking import Histories
 
 LARGEST: Final = 2**53
 PLAIN: Final = "text/plain; charset=utf-8"
@@ -86,11 +87,13 @@ class ConsistencyBody(BaseModel):
 
 
 class ChangeBody(BaseModel):
-    """What an event changed."""
+    """An attribute of the record that an event changed."""
 
     field: str
     before: Any
     after: Any
+    personal: bool = Field(description="Whether it is stored encrypted under a person's key.")
+    erased: bool = Field(description="Whether the person was forgotten, so that it is null for ever.")
 
 
 class AuditedEventBody(BaseModel):
@@ -161,7 +164,7 @@ def open_auditor(settings: Settings, log: Log, *, follow: bool) -> Generator[Aud
         yield auditor
 
 
-def audit_routes(auditor: Auditor, decrypt: Decrypt) -> APIRouter:
+def audit_routes(auditor: Auditor, histories: Histories, decrypt: Decrypt) -> APIRouter:
     """The routes of the audit."""
     router = APIRouter(tags=["audit"], prefix="/v1/audit")
     tree = auditor.tree
@@ -211,7 +214,7 @@ def audit_routes(auditor: Auditor, decrypt: Decrypt) -> APIRouter:
 
     def history(customer_id: UUID, wanted: CustomerParameters) -> dict[str, Any]:
         auditor.reach(max(wanted.older, default=0))
-        telling = Telling(language=wanted.language, decrypt=decrypt if wanted.personal else None)
+        telling = Telling(histories=histories, language=wanted.language, decrypt=decrypt if wanted.personal else None)
         return auditor.customer(str(customer_id), telling, wanted.older)
 
     return router

@@ -50,11 +50,12 @@ def make_history(http: TestClient) -> str:
 
 
 def tell(history: dict[str, Any]) -> None:
-    """Each event with what it changed."""
+    """Each event with what it changed of what was there before."""
     for event in history["events"]:
         say(f"  {event['position']:>2}", event["says"])
         for change in event["changes"]:
-            say(f"       {change['field']}: {change['before']} → {change['after']}")
+            if change["before"] is not None:
+                say(f"       {change['field']}: {change['before']} → {change['after']}")
 
 
 def look(settings: Settings, kept: Sequence[str]) -> None:

@@ -1,19 +1,26 @@
-"""`daybook audit`: checkpoints to keep outside, proofs, verification, and a customer's whole history."""
+"""`daybook audit`: checkpoints to keep outside, proofs, verification, a customer's whole history, and all changes in a period."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import orjson
 import typer
+from pydantic import ValidationError
+from rich.text import Text
 
 from api.auditing import key_of, page, place_of
+from api.changes.asking import LARGEST_PART, ChangesAsked
+from api.changes.reading import ChangesReader
+from api.cli.fields import body_of, fields_of, with_options
 from api.cli.output import STDOUT, print_answer, print_json, progress
 from api.cli.session import FAILED, folding, session_of
 from api.folder import Folder
 from api.problems import InvalidRequest
+from api.wiring import open_books
 from domain.errors import NotFound
-from replay.audit import verifier
+from replay.audit import markup, verifier
 from replay.audit.findings import Verification
 from replay.audit.notes import PublicKey, parse
 from replay.audit.verification import Outside, verify
@@ -35,6 +42,17 @@ Keys = Annotated[
 Folder_ = Annotated[Path | None, typer.Option("--to", help="The folder to write to; audit-ID unless given.", show_default=False)]
 WithoutPersonal = Annotated[bool, typer.Option("--without-personal", help="Leave personal fields out.")]
 Language = Annotated[str, typer.Option("--language", help="en or zh.")]
+
+
+SHOWN: Final = 100
+ASKED: Final = tuple(fields_of(ChangesAsked.model_json_schema()))
+ToCsv = Annotated[
+    Path | None, typer.Option("--csv", help="Write all of it to this file as CSV, a line for each field that changed.", show_default=False)
+]
+ToHtml = Annotated[
+    Path | None,
+    typer.Option("--html", help=f"Write it to this file as a page to print, up to {LARGEST_PART:,} events.", show_default=False),
+]
 
 
 @program.command("checkpoint")
@@ -111,6 +129,67 @@ def customer(
     (folder / "checkpoint.txt").write_text(history["checkpoint"], encoding="utf-8")
     (folder / "verify.py").write_bytes(Path(verifier.__file__).read_bytes())
     print_answer({"folder": str(folder), "events": len(history["events"])}, as_json=session.as_json)
+
+
+def _changes(context: typer.Context, to_csv: ToCsv = None, to_html: ToHtml = None, **given: Any) -> None:
+    """Who did what when, by which door: all changes in a period, with what was before and after each; as a table, JSON, CSV or a page to print.
+
+    It reads the log itself, beside a running server or without one. Configuration history is --record pipeline.
+    """
+    session = session_of(context)
+    try:
+        asked = ChangesAsked.model_validate(body_of(ASKED, given))
+    except ValidationError as error:
+        raise InvalidRequest("the changes that are wanted cannot be understood", error.errors()) from None
+    settings = session.settings
+    if settings.log_url is None and not Folder(settings.data).log.exists():
+        raise NotFound("log.unknown", f"there is no log in {settings.data}")
+    with open_books(settings) as books:
+        if to_csv is not None:
+            _write(to_csv, ChangesReader(books, asked).as_csv(asked.limit))
+        if to_html is not None:
+            _write(to_html, ChangesReader(books, asked).as_page(asked.limit or LARGEST_PART))
+        if to_csv is None and to_html is None:
+            _print_changes(ChangesReader(books, asked).page(asked.limit or SHOWN), as_json=session.as_json)
+    if to_csv is not None or to_html is not None:
+        written = {"csv": to_csv and str(to_csv), "html": to_html and str(to_html)}
+        print_answer({name: path for name, path in written.items() if path}, as_json=session.as_json)
+
+
+def _write(path: Path, parts: Iterable[bytes]) -> None:
+    """Write a file, which is whole or as it was."""
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            file.writelines(parts)
+        partial.replace(path)
+    except OSError as error:
+        raise InvalidRequest(f"{path} cannot be written ({error})") from None
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _print_changes(page: Mapping[str, Any], *, as_json: bool) -> None:
+    """A page for a person: totals, then each event with what it changed."""
+    if as_json:
+        print_json(page)
+        return
+    if page["totals"]:
+        told = {name: page["totals"][name] for name in ("actors", "sources")}
+        print_answer({"events": page["totals"]["events"], **told}, as_json=False)
+    for row in page["items"]:
+        moment = f"{row['recorded_at'][:10]} {row['recorded_at'][11:19]}Z"
+        who = f"  {row['actor']}, {row['source']}"
+        irregular = f"  irregular: {', '.join(row['irregular'])}" if row["irregular"] else ""
+        STDOUT.print(Text.assemble((f"{row['position']:>8,}", "bold"), f"  {moment}  ", row["says"], (who, "dim"), (irregular, "red")))
+        for change in markup.worth_seeing(row["changes"]):
+            before, after = (markup.text(change, side, markup.SHARED["en"]) for side in ("before", "after"))
+            STDOUT.print(Text(f"{'':>10}{change['field']}: {before} → {after}", style="dim"))
+    if page["next"]:
+        STDOUT.print(Text(f"more: --cursor {page['next']}", style="dim"))
+
+
+program.command("changes")(with_options(_changes, ASKED))
 
 
 def _print(found: Verification, *, as_json: bool) -> None:

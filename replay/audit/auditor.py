@@ -8,10 +8,11 @@ from typing import Any, Final
 from bus.secret_file import write_once
 from bus.stored import StoredEvents
 from domain.errors import NotFound
-from replay.audit.history import Proofs, Telling, customer_history
+from replay.audit.history import Proofs, customer_history
 from replay.audit.keeping import Growing, Keeper, Progress, catch_up
 from replay.audit.notes import SigningKey
 from replay.audit.tree import Tree
+from replay.audit.view import Telling
 
 WORTH_WAITING: Final = 20_000
 """Events that are hashed while a caller waits; more are left to the thread that follows the log, where there is one."""

@@ -1,34 +1,18 @@
 """The whole history of a customer, straight from the stored events, each with the proof that it is in the log."""
 
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
-from bus.catalogue import TODAY, personal_fields
 from bus.codec import Codec
 from bus.stored import StoredEvents
+from domain.envelope import StoredEvent
 from domain.errors import NotFound
-from readmodels.opening import Decrypt
-from readmodels.sentences import Language, sentence
 from replay.audit.verifier import ENVELOPE, FORMAT
-
-STEP: Final = 256
-AFTER: Final[Mapping[str, str]] = {"previous_close_on": "expected_close_on", "from_stage": "to_stage"}
-"""The fields that say what is now, where they are not called like the one that says what was."""
-STATUS_AFTER: Final[Mapping[str, str]] = {"opportunity.won": "won", "opportunity.lost": "lost", "opportunity.reopened": "open"}
-"""What becomes of a status by events that need not say it."""
-_BEFORE: Final = ("previous_", "from_")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Telling:
-    """How a history is told: in which language, and how personal fields are made readable; None leaves them out."""
-
-    language: Language = "en"
-    decrypt: Decrypt | None = None
+from replay.audit.view import Telling, View, texts_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,34 +73,18 @@ def _names(event: Mapping[str, Any], customer_id: str) -> bool:
 
 def _tell(events: Sequence[dict[str, Any]], telling: Telling) -> None:
     """Add to each event what it says and changed, with personal fields readable, erased or left out."""
-    codec = Codec()
-    for event in events:
-        known = personal_fields(TODAY.known(event["type"]))
-        event["personal"] = [name for name in known if event["data"].get(name) is not None]
-    places = [(event, name) for event in events for name in event["personal"]]
-    tokens = [event["data"][name] for event, name in places]
-    texts = telling.decrypt(tokens) if telling.decrypt else [None] * len(tokens)
-    readable: dict[int, dict[str, str | None]] = {}
-    for (event, name), text in zip(places, texts, strict=True):
-        readable.setdefault(event["position"], {})[name] = text
-    for event in events:
-        mine = readable.get(event["position"], {})
-        event["data"] = {**event["data"], **mine}
+    today = [_today(event) for event in events]
+    readable = texts_of(today, telling.decrypt)
+    for event, row, texts in zip(events, View(telling).rows(today), readable, strict=True):
+        mine = {name: text for name, text in texts.items() if event["data"].get(name) is not None}
+        event["personal"] = list(mine)
         event["erased"] = [name for name, text in mine.items() if text is None] if telling.decrypt else []
-        today = {**orjson.loads(codec.upcast(event["type"], event["entry"].split("\n", 4)[4]))["data"], **mine}
-        event["says"] = sentence(event["type"], today, telling.language, erased=frozenset(event["erased"]))
-        event["changes"] = list(changes(event["type"], today))
-        if telling.decrypt is None:
-            event["data"] = {name: value for name, value in event["data"].items() if name not in mine}
+        shown = mine if telling.decrypt else {}
+        event["data"] = {name: shown.get(name, value) for name, value in event["data"].items() if name in shown or name not in mine}
+        event |= {"says": row["says"], "changes": row["changes"]}
 
 
-def changes(event_type: str, data: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """What an event changed: field, before, after; for what it carries the previous value of, and where the two differ."""
-    for name, before in data.items():
-        mark = next((mark for mark in _BEFORE if name.startswith(mark)), None)
-        if mark is None:
-            continue
-        field = AFTER.get(name, name.removeprefix(mark))
-        after = STATUS_AFTER[event_type] if field == "status" and event_type in STATUS_AFTER else data.get(field)
-        if before != after:
-            yield {"field": field.removeprefix("to_"), "before": before, "after": after}
+def _today(event: Mapping[str, Any]) -> StoredEvent:
+    """The event in today's shape."""
+    state = event["entry"].split("\n", 4)[4]
+    return Codec().stored(event["position"], event["stream_id"], event["version"], event["type"], state)

@@ -1,9 +1,10 @@
 """A customer's history as a page that reads and prints well: no scripts, nothing loaded from elsewhere."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
+from replay.audit.markup import SHARED, changes, time
 from replay.audit.notes import parse
 
 WORDS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -12,36 +13,20 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "events": "events",
         "checkpoint": "Checkpoint",
         "about": "Every event below is in the log that this checkpoint is of; the proofs are in history.json, and verify.py holds them against it.",
-        "no": "no.",
-        "happened": "happened",
-        "recorded": "recorded",
         "actor": "by",
         "source": "through",
-        "irregular": "irregular",
-        "before": "before",
-        "after": "after",
         "key": "Public key",
         "hash": "leaf",
-        "record": "record",
-        "command": "command",
     },
     "zh": {
         "title": "客户历史",
         "events": "个事件",
         "checkpoint": "检查点",
         "about": "下列每个事件都在此检查点所对应的日志中；证明在 history.json 中，可用 verify.py 验证。",
-        "no": "序号",
-        "happened": "发生于",
-        "recorded": "记录于",
         "actor": "操作者",
         "source": "来源",
-        "irregular": "不合规则",
-        "before": "之前",
-        "after": "之后",
         "key": "公钥",
         "hash": "叶",
-        "record": "记录",
-        "command": "命令",
     },
 }
 STYLE: Final = """
@@ -58,7 +43,7 @@ pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: 8.5pt }
 
 def report(history: Mapping[str, Any], leaves: Sequence[str]) -> str:
     """The page of a history that `customer_history` made; `leaves` are the hashes of its events, shown in short."""
-    words = WORDS[history["language"]]
+    words = {**SHARED[history["language"]], **WORDS[history["language"]]}
     size = parse(history["checkpoint"]).size
     title = f"{words['title']} {history['customer_id']}"
     parts = [
@@ -78,28 +63,9 @@ def _article(event: Mapping[str, Any], leaf: str, words: Mapping[str, str]) -> s
     return (
         f'<article><div class="no">{words["no"]} {event["position"]}</div><div>\n'
         f'<p class="says">{escape(event["says"])}</p>\n'
-        f'<p class="meta">{words["happened"]} {_time(event["occurred_at"])} · {words["recorded"]} {_time(event["recorded_at"])} · '
+        f'<p class="meta">{words["happened"]} {time(event["occurred_at"])} · {words["recorded"]} {time(event["recorded_at"])} · '
         f"{words['actor']} {escape(event['actor'])} · {words['source']} {escape(event['source'])}{irregular}</p>\n"
-        f"{''.join(_changes(event['changes'], words))}"
+        f"{''.join(changes(event['changes'], words))}"
         f'<p class="proof">{escape(event["type"])} · {words["record"]} {escape(event["stream_id"])} v{event["version"]} · '
         f"{words['command']} {escape(event['command_id'])} · {words['hash']} {escape(leaf[:16])}…</p>\n</div></article>\n"
     )
-
-
-def _changes(changed: Sequence[Mapping[str, Any]], words: Mapping[str, str]) -> Iterator[str]:
-    if changed:
-        yield f"<table><tr><th></th><th>{words['before']}</th><th>{words['after']}</th></tr>"
-        for change in changed:
-            yield f"<tr><th>{escape(change['field'])}</th><td>{_value(change['before'])}</td><td>{_value(change['after'])}</td></tr>"
-        yield "</table>\n"
-
-
-def _value(value: Any) -> str:
-    if value is None or value == []:
-        return "–"
-    return escape(", ".join(map(str, value)) if isinstance(value, list) else str(value))  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
-
-
-def _time(text: str) -> str:
-    """A stored time without what nobody reads: whole seconds, UTC."""
-    return f'<time datetime="{escape(text)}">{escape(text[:10])} {escape(text[11:19])} UTC</time>'
