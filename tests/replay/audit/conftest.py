@@ -1,33 +1,53 @@
-"""One real history for all tests of the audit: a small company, with checkpoints taken on the way."""
+"""One real history for all tests of the audit, in each database: a small company, with checkpoints taken on the way."""
 
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
 
 from api.demo.fill import fill
-from api.settings import load_settings
-from api.wiring import open_books
 from commands.order import Receipt
 from tests.commands.orders import order, receipt
-from tests.replay.audit.ledger import Ledger
+from tests.replay.audit.ledger import Ledger, PostgresLedger
+
+History = tuple[Ledger, list[Receipt]]
 
 
-@pytest.fixture(scope="session")
-def history(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ledger, list[Receipt]]:
-    folder = tmp_path_factory.mktemp("audit") / "data"
-    ledger = Ledger(folder)
-    with open_books(load_settings({}, data=folder)) as books:
+def begun(ledger: Ledger) -> History:
+    with ledger.books() as books:
         fill(books.log, events=1500)
     ledger.checkpoint("first")
-    with open_books(load_settings({}, data=folder)) as books:
+    with ledger.books() as books:
         orders = [order("register_customer", kind="company", name=f"Customer {number}") for number in range(300)]
         receipts = [receipt(outcome) for outcome in books.dispatcher.execute(orders)]
     ledger.checkpoint("second")
     return ledger, receipts
 
 
+@pytest.fixture(scope="session")
+def sqlite_history(tmp_path_factory: pytest.TempPathFactory) -> History:
+    return begun(Ledger(tmp_path_factory.mktemp("audit") / "data"))
+
+
+@pytest.fixture(scope="session")
+def postgres_history(tmp_path_factory: pytest.TempPathFactory, postgres_server: str) -> History:
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE audited")
+    url = urlunsplit(urlsplit(postgres_server)._replace(path="/audited"))
+    history = begun(PostgresLedger(tmp_path_factory.mktemp("audit") / "data", {}, url))
+    PostgresLedger(history[0].folder, {}, url).begin()
+    return history
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def history(request: pytest.FixtureRequest) -> History:
+    found: History = request.getfixturevalue(f"{request.param}_history")
+    return found
+
+
 @pytest.fixture
-def ledger(history: tuple[Ledger, list[Receipt]], tmp_path: Path) -> Ledger:
+def ledger(history: History, tmp_path: Path) -> Ledger:
     """A copy to tamper with."""
     return history[0].copy(tmp_path / "ledger")
 
@@ -38,7 +58,7 @@ def size(ledger: Ledger) -> int:
 
 
 @pytest.fixture
-def receipts(history: tuple[Ledger, list[Receipt]]) -> list[dict[str, object]]:
+def receipts(history: History) -> list[dict[str, object]]:
     """Receipts as clients keep them: of the last 300 commands."""
     return [
         {"command_id": each.command_id, "position": each.position, "event_ids": [str(event) for event in each.event_ids]}

@@ -133,8 +133,8 @@ def test_nothing_is_hashed_onto_a_log_that_was_altered(ledger: Ledger, statement
 
 def test_processes_hash_to_the_same_tree(ledger: Ledger, size: int) -> None:
     seen: dict[int, bytes] = {}
-    there = compute(str(ledger.log), size, {size, 700}, seen.__setitem__, worth_processes=0)
-    here = compute(str(ledger.log), size, {size, 700}, lambda *_: None)
+    there = compute(ledger.log, size, {size, 700}, seen.__setitem__, worth_processes=0)
+    here = compute(ledger.log, size, {size, 700}, lambda *_: None)
     assert (there.root(size), there.root(700)) == (here.root(size), here.root(700))
     assert sorted(seen) == list(range(-(-size // TILE)))
 

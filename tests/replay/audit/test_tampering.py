@@ -1,4 +1,4 @@
-"""Whatever is done to the log behind our back is found, and where."""
+"""Whatever is done to the log behind our back is found, and where; in either database."""
 
 import shutil
 from collections.abc import Callable
@@ -6,8 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from api.settings import load_settings
-from api.wiring import open_books
 from replay.audit.findings import Kind
 from replay.audit.notes import SigningKey, parse
 from tests.commands.orders import order
@@ -22,8 +20,8 @@ MOVE_UP = (
     "UPDATE stored_events SET position = -position WHERE position < 0",
 )
 FORGED = (
-    "INSERT INTO stored_events SELECT :at, '00000000-0000-4000-8000-000000000001', 1, topic, state "
-    "FROM stored_events WHERE topic = 'opportunity.won' LIMIT 1"
+    "INSERT INTO stored_events (position, originator_id, originator_version, topic, state) VALUES (:at, "
+    "'00000000-0000-4000-8000-000000000001', 1, 'opportunity.won', (SELECT state FROM stored_events WHERE topic = 'opportunity.won' LIMIT 1))"
 )
 SWAP = (
     "UPDATE stored_events SET position = 0 WHERE position = :one",
@@ -32,8 +30,8 @@ SWAP = (
 )
 
 
-def register(folder: Path, *names: str) -> None:
-    with open_books(load_settings({}, data=folder)) as books:
+def register(ledger: Ledger, *names: str) -> None:
+    with ledger.books() as books:
         books.dispatcher.execute([order("register_customer", kind="company", name=name) for name in names])
 
 
@@ -45,7 +43,7 @@ def test_a_history_that_nobody_touched_is_sound(ledger: Ledger, size: int, recei
 
 
 def test_events_that_were_not_hashed_yet_are_no_finding(ledger: Ledger, size: int) -> None:
-    register(ledger.folder, "New", "Newer")
+    register(ledger, "New", "Newer")
     verification = ledger.verify()
     assert verification.sound
     assert (verification.events, verification.hashed) == (size + 2, size)
@@ -57,7 +55,6 @@ EDITS = {
     "type": "UPDATE stored_events SET topic = 'opportunity.won' WHERE position = 700",
     "version": "UPDATE stored_events SET originator_version = 99 WHERE position = 700",
     "stream": "UPDATE stored_events SET originator_id = '00000000-0000-4000-8000-000000000001' WHERE position = 700",
-    "a byte that is no text": "UPDATE stored_events SET state = CAST(CAST(state AS BLOB) || x'FF' AS TEXT) WHERE position = 700",
     "no state": "UPDATE stored_events SET state = '' WHERE position = 700",
 }
 
@@ -68,6 +65,11 @@ def test_an_edited_event_is_found_where_it_is(ledger: Ledger, statement: str) ->
     found = ledger.found(outside=False)
     assert (Kind.EDITED, 700, 700) in found
     assert {kind for kind, _, _ in found} == {Kind.EDITED, Kind.REWRITTEN}
+
+
+def test_a_state_that_is_no_text_any_more_is_found(ledger: Ledger) -> None:
+    ledger.sql(ledger.no_text())
+    assert (Kind.EDITED, 700, 700) in ledger.found(outside=False)
 
 
 def test_every_edited_event_is_found(ledger: Ledger, size: int) -> None:
@@ -148,49 +150,49 @@ def test_a_log_that_was_cut_with_its_receipts_and_hashes_is_found_by_a_checkpoin
 
 @pytest.fixture
 def older(ledger: Ledger, tmp_path: Path) -> Callable[[], None]:
-    """Puts the whole folder back as it is now."""
+    """Puts everything back as it is now: the log, and the whole folder."""
+    put_log_back = ledger.kept()
     shutil.copytree(ledger.folder, tmp_path / "backup")
 
     def put_back() -> None:
         shutil.rmtree(ledger.folder)
         shutil.copytree(tmp_path / "backup", ledger.folder)
+        put_log_back()
 
     return put_back
 
 
 def test_a_folder_that_was_rolled_back_is_found(ledger: Ledger, size: int, older: Callable[[], None]) -> None:
-    register(ledger.folder, "A", "B", "C")
+    register(ledger, "A", "B", "C")
     ledger.checkpoint("third")
     older()
     assert ledger.found() == [(Kind.TRUNCATED, size + 1, size + 3)]
 
 
-def test_a_log_that_was_rolled_back_without_its_tree_is_found_without_anything_from_outside(
-    ledger: Ledger, size: int, tmp_path: Path
-) -> None:
-    shutil.copy(ledger.log, tmp_path / "backup.db")
-    register(ledger.folder, "A", "B", "C")
+def test_a_log_that_was_rolled_back_without_its_tree_is_found_without_anything_from_outside(ledger: Ledger, size: int) -> None:
+    put_log_back = ledger.kept()
+    register(ledger, "A", "B", "C")
     ledger.checkpoint("third")
-    shutil.copy(tmp_path / "backup.db", ledger.log)
+    put_log_back()
     found = ledger.found(outside=False)
     assert (Kind.TRUNCATED, size + 1, size + 3) in found
     assert {kind for kind, _, _ in found} == {Kind.TRUNCATED}
 
 
 def test_a_history_that_was_rolled_back_and_written_anew_is_found(ledger: Ledger, size: int, older: Callable[[], None]) -> None:
-    register(ledger.folder, "A", "B", "C")
+    register(ledger, "A", "B", "C")
     ledger.checkpoint("third")
     older()
-    register(ledger.folder, "A", "Other", "C", "D")
+    register(ledger, "A", "Other", "C", "D")
     ledger.checkpoint("fourth")
     assert ledger.found() == [(Kind.REWRITTEN, size + 1, size + 3)]
 
 
 def test_two_checkpoints_of_one_size_are_found_to_fork(ledger: Ledger, size: int, older: Callable[[], None]) -> None:
-    register(ledger.folder, "A", "B", "C")
+    register(ledger, "A", "B", "C")
     ledger.checkpoint("shown to one")
     older()
-    register(ledger.folder, "A", "Other", "C")
+    register(ledger, "A", "Other", "C")
     ledger.checkpoint("shown to another")
     found = ledger.found()
     assert (Kind.FORKED, 1, size + 3) in found
@@ -224,9 +226,7 @@ def test_a_removed_receipt_is_missed(ledger: Ledger, size: int) -> None:
 @pytest.mark.parametrize("file", ["leaf", "inner"])
 def test_hashes_that_were_altered_are_told_from_an_altered_log(ledger: Ledger, file: str) -> None:
     level, kind = (0, Kind.TREE) if file == "leaf" else (1, Kind.TREE)
-    ledger.sql(
-        "UPDATE tiles SET hashes = zeroblob(32) || substr(hashes, 33) WHERE level = :level AND number = 0", file="audit.db", level=level
-    )
+    ledger.alter_hashes("UPDATE tiles SET hashes = zeroblob(32) || substr(hashes, 33) WHERE level = :level AND number = 0", level=level)
     assert ledger.found() == [(kind, 1, 256)]
 
 
