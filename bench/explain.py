@@ -8,9 +8,9 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from api.app import create_app
-from api.demo.fill import fill
 from api.settings import Settings
-from api.wiring import open_books, open_daybook
+from api.wiring import open_daybook
+from bench.copies import history
 from bench.figures import Figure
 
 EVENTS = 1_000_000
@@ -21,8 +21,7 @@ ASKED = 9
 def measure(folder: Path) -> list[Figure]:
     """Milliseconds for a whole answer over HTTP."""
     settings = Settings(data=folder / "explained")
-    with open_books(settings) as books:
-        events = fill(books.log, events=EVENTS).events
+    events = history(settings, EVENTS)
     with open_daybook(settings) as daybook, TestClient(create_app(daybook)) as http:
         return figures_of(http, events)
 
