@@ -13,7 +13,7 @@ from api.wiring import open_books
 
 FILLED: Final = 100_000
 """Events that are decided; the others are their copies."""
-_ID: Final = re.compile(r"\b[0-9a-f]{4}(?=[0-9a-f]{4}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b)")
+_ID: Final = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}\b")
 
 
 def history(settings: Settings, events: int) -> int:
@@ -24,19 +24,30 @@ def history(settings: Settings, events: int) -> int:
 
 
 def repeat(log: Path, copies: int) -> int:
-    """The events of a log again under other ids, with receipts, until there are `copies` times as many; how many they are."""
+    """The events of a log again as those of other records in the same pipelines, with receipts, `copies` times in all; how many they are."""
     with closing(sqlite3.connect(log)) as connection, connection:
-        (head,) = connection.execute("SELECT MAX(position) FROM stored_events").fetchone()
+        pipelines = {row[0] for row in connection.execute("SELECT DISTINCT originator_id FROM stored_events WHERE topic LIKE 'pipeline.%'")}
+        connection.execute(
+            "CREATE TEMP TABLE repeated AS SELECT position, row_number() OVER (ORDER BY position) AS place FROM stored_events "
+            "WHERE topic NOT LIKE 'pipeline.%'"
+        )
+        connection.execute("CREATE INDEX temp.place_of ON repeated (position)")
+        (count,) = connection.execute("SELECT count(*) FROM repeated").fetchone()
+        (head,) = connection.execute("SELECT max(position) FROM stored_events").fetchone()
         for copy in range(1, copies):
-            connection.create_function("copied", 1, lambda text, copy=copy: _ID.sub(f"{copy:04x}", text), deterministic=True)
+
+            def other(found: re.Match[str], mark: str = f"{copy:04x}") -> str:
+                return found[0] if found[0] in pipelines else mark + found[0][4:]
+
+            connection.create_function("copied", 1, lambda text, other=other: _ID.sub(other, text), deterministic=True)
             connection.execute(
-                "INSERT INTO stored_events SELECT position + ?1, copied(originator_id), originator_version, topic, copied(state) "
-                "FROM stored_events WHERE position <= ?2",
-                (copy * head, head),
+                "INSERT INTO stored_events SELECT ?1 + place, copied(originator_id), originator_version, topic, copied(state) "
+                "FROM stored_events JOIN repeated USING (position) ORDER BY place",
+                (head + (copy - 1) * count,),
             )
             connection.execute(
-                "INSERT INTO receipts SELECT command_id || '#' || ?1, fingerprint, stream_id, version, position + ?2, events "
-                "FROM receipts WHERE position <= ?3 AND command_id NOT LIKE '%#%'",
-                (copy, copy * head, head),
+                "INSERT INTO receipts SELECT command_id || '#' || ?1, fingerprint, stream_id, version, ?2 + place, events "
+                "FROM receipts JOIN repeated USING (position) WHERE events > 0 AND command_id NOT LIKE '%#%'",
+                (copy, head + (copy - 1) * count),
             )
-    return copies * head
+        return head + (copies - 1) * count

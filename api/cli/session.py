@@ -1,5 +1,6 @@
 """What every command of the command line has at hand: the settings, how to print, and what an error does."""
 
+import errno
 import sys
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -11,10 +12,11 @@ import typer
 
 from api.cli.caller import Distant, Local, Refused, ask, calling
 from api.cli.output import print_problem, progress
-from api.problems import describe
+from api.problems import Unavailable, describe
 from api.settings import Settings
 from domain.errors import DaybookError
 
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT)
 FAILED: Final = 1
 """Exit code when something was refused or cannot be done; 2 is a command line that was not understood."""
 
@@ -70,4 +72,10 @@ def failures_told(*, as_json: bool) -> Generator[None]:
         sys.exit(FAILED)
     except DaybookError as error:
         print_problem(describe(error), as_json=as_json)
+        sys.exit(FAILED)
+    except OSError as error:
+        if error.errno not in NO_ROOM:
+            raise
+        message = f"there is no room left to write {error.filename or 'a file'}: make room and try again"
+        print_problem(describe(Unavailable("disk.full", message)), as_json=as_json)
         sys.exit(FAILED)

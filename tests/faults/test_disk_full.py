@@ -97,7 +97,7 @@ def test_a_rebuild_or_a_start_that_finds_no_room_says_so_and_what_serves_goes_on
         status, problem = server.ask("POST", "/v1/rebuild", b"{}", JSON)
         assert (status, json.loads(problem)["code"]) == (503, "readmodels.unavailable")
         server.kill()
-        assert server.refused()["code"] in {"log.full", "keys.unavailable", "readmodels.unavailable"}
+        assert server.refused()["code"] in {"disk.full", "log.full", "keys.unavailable", "readmodels.unavailable"}
         (disk.seen / "filler").unlink()
         server.started()
         assert server.ask("POST", "/v1/commands", ingestible(stories.replace(b"stories", b"more")), NDJSON)[0] == 200
