@@ -22,6 +22,7 @@ from api.reaching import AtLeast
 from api.wiring import Daybook
 from projections.fold import Home
 from readmodels.facts import FactStore, Selection
+from replay.past import whole
 
 LARGEST_EXACT: Final = 2**53
 
@@ -107,7 +108,7 @@ def _facts(daybook: Daybook, options: SqlOptions, sql: str) -> Generator[FactSto
         yield today
     else:
         daybook.written(options.at_least)
-        with daybook.pasts.facts(options.moment, today.named_in(sql)) as facts:
+        with daybook.pasts.facts(options.moment, whole(today.named_in(sql))) as facts:
             yield facts
 
 

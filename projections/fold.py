@@ -1,7 +1,7 @@
 """A fold: which events make which columns of one table. It is data, checked when it is declared."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
@@ -57,6 +57,20 @@ class Fold:
 
     def __repr__(self) -> str:
         return f"Fold({self.name})"
+
+    def only(self, columns: Collection[str]) -> "Fold":
+        """The same fold with some of its columns alone, for who asks no others. Raises BadFold for one that there is not."""
+        if unknown := set(columns) - set(self.columns):
+            raise BadFold(f"{self.name} has no columns {sorted(unknown)}")
+        kept = {name: column for name, column in self.columns.items() if name in columns}
+        there = {*self.key, *kept}
+        return Fold(
+            self.name,
+            homes=sorted(self.homes),
+            key=self.key,
+            columns=kept,
+            indexes=[index for index in self.indexes if there.issuperset(index)],
+        )
 
     def sources(self) -> Iterator[Source]:
         """All sources of all columns."""

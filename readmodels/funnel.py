@@ -5,6 +5,7 @@ once per stage however often it re-entered. The **activity** view counts what *m
 were opened. The formulas are in docs/figures.md.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -18,6 +19,17 @@ from readmodels.funnel_sql import ACTIVITY, COHORT, LADDER, TOTALS
 
 FOLDS: Final = ("customers", "opportunities", "opportunity_lines", "pipelines", "stage_visits", "stages")
 """The facts that are asked."""
+
+
+_NEEDS: Final = {
+    "opportunities": (
+        "customer_id", "pipeline_id", "owner_id", "team", "lead_source", "opened_at", "closed_at", "stage", "status", "move_no", "base_amount",
+    ),
+    "pipelines": ("name", "stages"),
+    "stage_visits": ("stage", "entered_at", "left_at", "left_backward", "to_status", "entry_base_amount"),
+    "stages": ("label", "status", "retired"),
+}  # fmt: skip
+"""Which columns of them, by every question."""
 
 
 class View(StrEnum):
@@ -154,6 +166,13 @@ LEFT JOIN (SELECT DISTINCT opportunity_id, product FROM opportunity_lines WHERE 
 _PIPELINES: Final = """
 SELECT pipeline_id::VARCHAR AS pipeline_id, name FROM pipelines WHERE $pipeline IS NULL OR pipeline_id = $pipeline ORDER BY name, pipeline_id
 """
+
+
+def needs(question: Question) -> Mapping[str, Sequence[str]]:
+    """The facts that this question asks, and which of their columns."""
+    customers = {"customers": ("industry", "tier")} if "customers" in _joins(question) else {}
+    products = question.by is By.PRODUCT or question.product is not None
+    return {**_NEEDS, **customers, **({"opportunity_lines": ("product", "removed")} if products else {})}
 
 
 def funnels(facts: Facts, question: Question) -> list[Funnel]:

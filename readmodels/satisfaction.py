@@ -10,6 +10,7 @@
 An amended answer counts with its last score. Answers belong to the period in which they were first given.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
@@ -20,6 +21,9 @@ from readmodels.breakdown import PERIODS, within
 
 FOLDS: Final = ("customers", "surveys")
 """The facts that are asked."""
+
+
+_ANSWERS: Final = ("customer_id", "kind", "agent", "team", "category", "channel", "product", "sent_at", "answered_at", "score")
 
 
 class Survey(StrEnum):
@@ -150,17 +154,26 @@ def satisfaction(facts: Facts, question: Question) -> Satisfaction:
     return Satisfaction(survey=question.survey, by=question.by, groups=groups)
 
 
+def needs(question: Question) -> Mapping[str, Sequence[str]]:
+    """The facts that this question asks, and which of their columns."""
+    customers = {"customers": ("industry", "tier")} if _about_customers(question) else {}
+    return {"surveys": _ANSWERS, **customers}
+
+
 def pieces_of(question: Question) -> dict[str, str]:
     """What the question puts into `CHOSEN`."""
-    about_customers = question.by in (By.SEGMENT, By.TIER) or question.segment is not None
     return {
         "sent_group": _group(question.by, "s.sent_at"),
         "answered_group": _group(question.by, "s.answered_at"),
         "sent_then": within("s.sent_at"),
         "answered_then": within("s.answered_at"),
-        "joins": "LEFT JOIN customers c ON c.customer_id = s.customer_id" if about_customers else "",
+        "joins": "LEFT JOIN customers c ON c.customer_id = s.customer_id" if _about_customers(question) else "",
         "filters": "".join(f" AND {_FILTERS[name]}" for name in _given(question)),
     }
+
+
+def _about_customers(question: Question) -> bool:
+    return question.by in (By.SEGMENT, By.TIER) or question.segment is not None
 
 
 def parameters_of(question: Question) -> dict[str, Any]:

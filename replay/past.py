@@ -1,24 +1,26 @@
 """Read models as of a moment: folded into stores of their own from the events of that moment, and asked like those of today."""
 
+import os
 import threading
+from abc import ABC, abstractmethod
 from collections import OrderedDict
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 import duckdb
 
 from projections.build import BuildFailed
-from projections.catalogue import FOLDS, layouts
+from projections.catalogue import FOLDS
 from projections.engine import BATCH, BULK_LAG, Engine
-from projections.fold import Home
+from projections.fold import Fold, Home
 from projections.history import History
 from projections.homes import FactTables, LookupTables, Tables
-from projections.plan import Plan
+from projections.plan import Plan, plans
 from projections.rows import rows_of
 from projections.sql import quoted, used_values
 from readmodels.asking import LookupReader, Lookups
@@ -28,169 +30,221 @@ from readmodels.lookups import LookupStore
 from replay.moments import Moment
 
 KEPT: Final = 3
-"""Moments whose read models are kept for the next question: those asked last."""
+"""Answers of each home whose read models are kept for the next question: those asked last."""
 FACTS_MEMORY: Final = "512MB"
 ROWS_AT_ONCE: Final = 100_000
 
+Needs = Mapping[str, Collection[str] | None]
+"""Read models by name, and which of their columns are asked; None is all of them."""
 
-class Past:
-    """Read models of one moment, as many as have been asked for; all are folded up to position `upto`. For one thread at a time."""
 
-    def __init__(self, moment: Moment, history: History) -> None:
-        self.moment = moment
+@cache
+def _fold_of(name: str, columns: frozenset[str] | None) -> Fold:
+    fold = next(fold for fold in FOLDS if fold.name == name)
+    return fold if columns is None else fold.only(columns)
+
+
+class Past(ABC):
+    """Read models of one moment in one home, folded up to position `upto`. For one thread at a time."""
+
+    def __init__(self, moment: Moment, history: History, needs: Needs) -> None:
         self.upto = 0
+        self._moment = moment
         self._history = history
+        self._folds = [_fold_of(name, None if columns is None else frozenset(columns)) for name, columns in needs.items()]
         self._closing = ExitStack()
-        self._engines: dict[Home, Engine] = {}
+        self._engine: Engine | None = None
+
+    @abstractmethod
+    def _opened(self) -> Tables:
+        """Empty tables."""
+
+    @abstractmethod
+    def _load(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, rows: str) -> None:
+        """Load what a query of `scratch` gives."""
 
     def close(self) -> None:
-        """Let go of the stores."""
+        """Let go of the tables."""
         self._closing.close()
-
-    def fold(self, home: Home, folds: Collection[str]) -> None:
-        """Have the named read models, of all events that the moment sees now. Raises BuildFailed."""
-        self._catch_up()
-        missing = self._missing(home, folds)
-        if missing:
-            self._fold(home, missing)
-
-    @cached_property
-    def fact_store(self) -> FactStore:
-        """The facts."""
-        return self._closing.enter_context(closing(FactStore(None, layouts(Home.FACTS), memory_limit=FACTS_MEMORY)))
-
-    @cached_property
-    def lookup_store(self) -> LookupStore:
-        """The lookups."""
-        folder = self._closing.enter_context(TemporaryDirectory(prefix="daybook-past-"))
-        return self._closing.enter_context(closing(LookupStore.sqlite(Path(folder) / "lookups.db", layouts(Home.LOOKUPS))))
 
     @property
     def lag(self) -> int:
         """How many events were appended since."""
         return self._history.feed.head() - self.upto
 
-    def _engine(self, home: Home) -> Engine:
-        if home not in self._engines:
-            tables = FactTables(self.fact_store) if home is Home.FACTS else LookupTables(self.lookup_store)
-            self._engines[home] = Engine(tables, FOLDS, self._history.feed)
-        return self._engines[home]
+    def fold(self) -> None:
+        """Take all events that the moment sees now. Raises BuildFailed, and then it is of no more use."""
+        if self._engine is None:
+            self._engine = Engine(self._opened(), self._folds, self._history.feed)
+            self._begin(self._engine)
+        else:
+            self._catch_up(self._engine)
 
-    def _missing(self, home: Home, folds: Collection[str]) -> list[Plan]:
-        engine = self._engine(home)
-        there = {version.fold for version in engine.tables.versions()}
-        return [plan for name, plan in engine.plans.items() if name in folds and name not in there]
-
-    def _catch_up(self) -> None:
-        """Take what was appended since."""
-        head = self._history.feed.head()
-        if not self._engines:
-            self.upto = head
-        while self.upto < head:
-            events = [event for event in self._history.feed.read(self.upto, BATCH) if event.position <= head]
-            seen = [event for event in events if self.moment.sees(event)]
-            upto = head if len(events) < BATCH else events[-1].position
-            for engine in self._engines.values():
-                engine.apply(engine.targets(), seen, upto)
-            self.upto = upto
-
-    def _fold(self, home: Home, plans: Sequence[Plan]) -> None:
-        lanes = {plan: plan.lanes_in(home) for plan in plans}
-        engine = self._engine(home)
+    def _begin(self, engine: Engine) -> None:
+        self.upto = self._history.feed.head()
+        lanes = {plan: plan.lanes_in(engine.tables.home) for plan in engine.plans.values()}
+        versions = self._serve(engine)
         try:
             with (
                 duckdb.connect(":memory:", config={"preserve_insertion_order": False}) as scratch,
-                self._history.relations(scratch, used_values(lanes.items()), upto=self.upto, only=self.moment.condition) as types,
+                self._history.relations(scratch, used_values(lanes.items()), upto=self.upto, only=self._moment.condition) as types,
                 engine.tables.filling(self.upto),
             ):
-                for plan, version in zip(plans, _serve(engine, plans, self.upto), strict=True):
+                for plan, version in versions.items():
                     if rows := rows_of(plan, lanes[plan], types):
-                        _load(engine.tables, plan, version, scratch, f"({rows})")
+                        self._load(plan, version, scratch, rows)
         except duckdb.Error as error:
-            names = ", ".join(plan.name for plan in plans)
+            names = ", ".join(engine.plans)
             raise BuildFailed(None, f"{names} cannot be folded as of that moment: {error}") from error
 
+    def _serve(self, engine: Engine) -> dict[Plan, Version]:
+        home = engine.tables.home
+        versions = {plan: Version(plan.name, 1, State.BUILDING, plan.fold.fingerprint, self.upto) for plan in engine.plans.values()}
+        with engine.tables.writing() as writer:
+            for plan, version in versions.items():
+                writer.create(plan.layout_in(home), version)
+                writer.serve(plan.layout_in(home), version.number)
+        return versions
 
-def _serve(engine: Engine, plans: Sequence[Plan], position: int) -> list[Version]:
-    """Empty tables that serve."""
-    versions = [Version(plan.name, 1, State.BUILDING, plan.fold.fingerprint, position) for plan in plans]
-    with engine.tables.writing() as writer:
-        for plan, version in zip(plans, versions, strict=True):
-            writer.create(plan.layout_in(engine.tables.home), version)
-            writer.serve(plan.layout_in(engine.tables.home), 1)
-    return versions
+    def _catch_up(self, engine: Engine) -> None:
+        head = self._history.feed.head()
+        while self.upto < head:
+            events = [event for event in self._history.feed.read(self.upto, BATCH) if event.position <= head]
+            upto = head if len(events) < BATCH else events[-1].position
+            engine.apply(engine.targets(), [event for event in events if self._moment.sees(event)], upto)
+            self.upto = upto
 
 
-def _load(tables: Tables, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
-    if not isinstance(tables, FactTables):
-        tables.fill(plan, version, scratch, relation)
-        return
-    columns = ", ".join(quoted(name) for name in plan.layout_in(Home.FACTS).names)
-    tables.load(plan, version, scratch.execute(f"SELECT {columns} FROM {relation}").to_arrow_reader(ROWS_AT_ONCE))
+class PastFacts(Past):
+    """Facts of a moment, in memory."""
+
+    tables: FactTables
+
+    def _opened(self) -> FactTables:
+        layouts = [plan.layout_in(Home.FACTS) for plan in plans(self._folds, Home.FACTS)]
+        store = FactStore(None, layouts, memory_limit=FACTS_MEMORY, threads=os.cpu_count())
+        self.tables = FactTables(self._closing.enter_context(closing(store)))
+        return self.tables
+
+    def _load(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, rows: str) -> None:
+        columns = ", ".join(quoted(name) for name in plan.layout_in(Home.FACTS).names)
+        self.tables.load(plan, version, scratch.execute(f"SELECT {columns} FROM ({rows})").to_arrow_reader(ROWS_AT_ONCE))
+
+
+class PastLookups(Past):
+    """Lookups of a moment, in a file that goes away."""
+
+    tables: LookupTables
+
+    def _opened(self) -> LookupTables:
+        folder = self._closing.enter_context(TemporaryDirectory(prefix="daybook-past-"))
+        layouts = [plan.layout for plan in plans(self._folds, Home.LOOKUPS)]
+        self.tables = LookupTables(self._closing.enter_context(closing(LookupStore.sqlite(Path(folder) / "lookups.db", layouts))))
+        return self.tables
+
+    def _load(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, rows: str) -> None:
+        self.tables.fill(plan, version, scratch, f"({rows})")
+
+
+AnyPast = TypeVar("AnyPast", bound=Past)
+Asked = tuple[Moment, frozenset[tuple[str, frozenset[str] | None]]]
+"""A moment, and what is needed of it."""
 
 
 @dataclass(slots=True)
-class _Kept:
-    past: Past
+class _Kept(Generic[AnyPast]):
+    past: AnyPast
     users: int = 0
+    failure: BuildFailed | None = None
+    """Why it is of no use."""
     turn: threading.Lock = field(default_factory=threading.Lock)
+    """Held while it is folded."""
+
+
+class _Shelf(Generic[AnyPast]):
+    """Pasts that are kept for a while."""
+
+    def __init__(self, make: Callable[[Moment, Needs], AnyPast]) -> None:
+        self._make = make
+        self._kept: OrderedDict[Asked, _Kept[AnyPast]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def folded(self, moment: Moment, needs: Needs) -> Generator[AnyPast]:
+        """One of this moment, folded up to the end of the log."""
+        asked = (moment, frozenset((name, None if columns is None else frozenset(columns)) for name, columns in needs.items()))
+        with self._lock:
+            kept = self._taken(asked, needs)
+        try:
+            with kept.turn:
+                self._fold(kept)
+            yield kept.past
+        finally:
+            with self._lock:
+                kept.users -= 1
+                self._forget()
+
+    def close(self) -> None:
+        """Let go of all; nobody may be asking any more."""
+        with self._lock:
+            for kept in self._kept.values():
+                kept.past.close()
+            self._kept.clear()
+
+    def _taken(self, asked: Asked, needs: Needs) -> _Kept[AnyPast]:
+        kept = self._kept.get(asked)
+        if kept is not None and kept.users == 0 and (kept.failure or kept.past.lag > BULK_LAG):
+            kept.past.close()
+            kept = None
+        if kept is None:
+            kept = self._kept[asked] = _Kept(self._make(asked[0], needs))
+        kept.users += 1
+        self._kept.move_to_end(asked)
+        return kept
+
+    @staticmethod
+    def _fold(kept: _Kept[AnyPast]) -> None:
+        if kept.failure:
+            raise kept.failure
+        try:
+            kept.past.fold()
+        except BuildFailed as failure:
+            kept.failure = failure
+            raise
+
+    def _forget(self) -> None:
+        """Close what was asked longest ago, unless somebody is asking it."""
+        for asked, kept in list(self._kept.items())[: max(0, len(self._kept) - KEPT)]:
+            if kept.users == 0:
+                del self._kept[asked]
+                kept.past.close()
 
 
 class Pasts:
     """Answers questions as of other moments; for any number of threads."""
 
     def __init__(self, history: History) -> None:
-        self._history = history
-        self._kept: OrderedDict[Moment, _Kept] = OrderedDict()
-        self._lock = threading.Lock()
+        self._facts = _Shelf(lambda moment, needs: PastFacts(moment, history, needs))
+        self._lookups = _Shelf(lambda moment, needs: PastLookups(moment, history, needs))
 
     @contextmanager
-    def facts(self, moment: Moment, folds: Collection[str]) -> Generator[FactStore]:
-        """The facts of a moment: the named ones, of all events that there are when this is called. Raises BuildFailed."""
-        with self._using(moment) as kept:
-            with kept.turn:
-                kept.past.fold(Home.FACTS, folds)
-                store = kept.past.fact_store
-            yield store
+    def facts(self, moment: Moment, needs: Needs) -> Generator[FactStore]:
+        """The facts that are needed of a moment, of all events that there are when this is called. Raises BuildFailed."""
+        with self._facts.folded(moment, needs) as past:
+            yield past.tables.store
 
     @contextmanager
-    def lookups(self, moment: Moment, folds: Collection[str]) -> Generator[Lookups]:
-        """A snapshot of the lookups of a moment, in the same way."""
-        with self._using(moment) as kept:
-            with kept.turn:
-                kept.past.fold(Home.LOOKUPS, folds)
-                store = kept.past.lookup_store
-            with LookupReader(store).snapshot() as lookups:
-                yield lookups
+    def lookups(self, moment: Moment, needs: Needs) -> Generator[Lookups]:
+        """A snapshot of the lookups that are needed of a moment, in the same way."""
+        with self._lookups.folded(moment, needs) as past, LookupReader(past.tables.store).snapshot() as lookups:
+            yield lookups
 
     def close(self) -> None:
         """Let go of everything that is kept; nobody may be asking any more."""
-        with self._lock:
-            for kept in self._kept.values():
-                kept.past.close()
-            self._kept.clear()
+        self._facts.close()
+        self._lookups.close()
 
-    @contextmanager
-    def _using(self, moment: Moment) -> Generator[_Kept]:
-        with self._lock:
-            kept = self._kept.get(moment)
-            if kept is not None and kept.users == 0 and kept.past.lag > BULK_LAG:
-                kept.past.close()
-                kept = None
-            if kept is None:
-                kept = self._kept[moment] = _Kept(Past(moment, self._history))
-            kept.users += 1
-            self._kept.move_to_end(moment)
-        try:
-            yield kept
-        finally:
-            with self._lock:
-                kept.users -= 1
-                self._forget()
 
-    def _forget(self) -> None:
-        """Close what was asked longest ago, unless somebody is asking it."""
-        for moment, kept in list(self._kept.items())[: max(0, len(self._kept) - KEPT)]:
-            if kept.users == 0:
-                del self._kept[moment]
-                kept.past.close()
+def whole(folds: Collection[str]) -> Needs:
+    """All columns of these read models."""
+    return dict.fromkeys(folds)

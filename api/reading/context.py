@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 import orjson
@@ -23,6 +23,7 @@ from readmodels.customers import CustomerReader
 from readmodels.opening import amount_text
 from readmodels.quick import reader_of
 from replay.moments import Moment
+from replay.past import Needs, whole
 
 POSITION: Final = "Daybook-Position"
 REFLECTS: Final[Mapping[str, Any]] = {
@@ -31,6 +32,10 @@ REFLECTS: Final[Mapping[str, Any]] = {
         "schema": {"type": "integer", "minimum": 0},
     }
 }
+
+
+Folds = Needs | Collection[str]
+"""Read models by name, with those of their columns that are asked."""
 
 
 class Reading:
@@ -50,8 +55,8 @@ class Reading:
         return wanted.moment.clock(self.clock())
 
     @contextmanager
-    def lookups(self, wanted: AtLeast, folds: Collection[str], about: UUID | None = None) -> Generator[Lookups]:
-        """A snapshot of the lookups as `wanted`, in which `folds` can be asked.
+    def lookups(self, wanted: AtLeast, folds: Folds, about: UUID | None = None) -> Generator[Lookups]:
+        """A snapshot of the lookups as `wanted`, in which `folds` (or those of their columns that are named) can be asked.
 
         As of another moment they are folded for that: from the events of the customers of the record `about` alone, if one is
         named, and then nothing else may be asked of them. Raises NotYet, Unavailable or BuildFailed.
@@ -64,14 +69,14 @@ class Reading:
             return
         head = self.daybook.written(wanted.at_least)
         if about is None:
-            with pasts.lookups(moment, folds) as lookups:
+            with pasts.lookups(moment, _needs(folds)) as lookups:
                 yield lookups
             return
         with self.daybook.excerpts.lookups(folds, self._seen(moment, about, head), head) as lookups:
             yield lookups
 
     @contextmanager
-    def facts(self, wanted: AtLeast, folds: Collection[str], about: UUID | None = None) -> Generator[Facts]:
+    def facts(self, wanted: AtLeast, folds: Folds, about: UUID | None = None) -> Generator[Facts]:
         """A snapshot of the facts in the same way."""
         moment, pasts = wanted.moment, self.daybook.pasts
         if moment.is_now:
@@ -81,7 +86,7 @@ class Reading:
             return
         head = self.daybook.written(wanted.at_least)
         if about is None:
-            with pasts.facts(moment, folds) as store, asked(store) as facts:
+            with pasts.facts(moment, _needs(folds)) as store, asked(store) as facts:
                 yield facts
             return
         with self.daybook.excerpts.facts(folds, self._seen(moment, about, head), head) as facts:
@@ -106,6 +111,10 @@ class Reading:
     def after(self, question: str, cursor: str | None) -> list[Any] | None:
         """The place that a cursor names. Raises NotFound `cursor.unknown`."""
         return None if cursor is None else self.cursors.place(question, cursor)
+
+
+def _needs(folds: Folds) -> Needs:
+    return cast("Needs", folds) if isinstance(folds, Mapping) else whole(folds)
 
 
 def encoded(body: Any) -> bytes:

@@ -76,7 +76,7 @@ def figure_routes(reading: Reading) -> APIRouter:
     def pipeline_funnel(wanted: Annotated[FunnelParameters, Query()]) -> Response:
         """How far deals came, where they were lost, where they are, and how long they took."""
         wanted.check()
-        with reading.facts(wanted, funnel.FOLDS) as facts:
+        with reading.facts(wanted, funnel.needs(wanted.question())) as facts:
             found = funnel.funnels(facts, wanted.question())
             position = facts.position(*funnel.FOLDS)
         about = {"view": wanted.view, "by": wanted.by, "since": wanted.since, "until": wanted.until}
@@ -86,7 +86,7 @@ def figure_routes(reading: Reading) -> APIRouter:
     def customer_satisfaction(wanted: Annotated[SatisfactionParameters, Query()]) -> Response:
         """What customers answered: CSAT, NPS or CES, with the response rate and the distribution of scores."""
         wanted.check()
-        with reading.facts(wanted, satisfaction.FOLDS) as facts:
+        with reading.facts(wanted, satisfaction.needs(wanted.question(wanted.by))) as facts:
             found = satisfaction.satisfaction(facts, wanted.question(wanted.by))
             position = facts.position(*satisfaction.FOLDS)
         groups = [{**asdict(group), "distribution": {str(score): n for score, n in group.distribution.items()}} for group in found.groups]

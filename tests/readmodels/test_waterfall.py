@@ -21,7 +21,7 @@ from projections import history as past
 from readmodels.asking import Facts, asked
 from readmodels.waterfall import COMING, GOING, Bar, By, Clock, Question, Waterfall, deals_behind, place, quarter_of, waterfalls
 from replay.moments import Moment
-from replay.past import Pasts
+from replay.past import Pasts, whole
 from tests.readmodels.folding import Company, company
 from tests.readmodels.histories import START, Act, History, at, histories
 from tests.readmodels.waterfalls import Entry, entries
@@ -119,7 +119,11 @@ def test_the_opening_is_what_the_deals_are_as_of_the_instant_before(firm: Compan
     moment = Moment(as_of=since - timedelta(microseconds=1))
     with firm.facts() as facts:
         [answer] = waterfalls(facts, Question(since=since))
-    with closing(Pasts(past.History(firm.books.log))) as pasts, pasts.facts(moment, ["opportunities"]) as store, asked(store) as facts:
+    with (
+        closing(Pasts(past.History(firm.books.log))) as pasts,
+        pasts.facts(moment, whole(["opportunities"])) as store,
+        asked(store) as facts,
+    ):
         sql = "SELECT coalesce(sum(base_amount), 0) AS value, count(*) AS deals FROM opportunities WHERE opened_at IS NOT NULL AND status = 'open'"
         [then] = facts.rows(sql, {})
     assert (answer.steps[0].value, answer.steps[0].deals) == (then["value"], then["deals"])

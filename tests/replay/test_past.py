@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -20,7 +20,8 @@ from projections.engine import Engine
 from projections.fold import Home
 from projections.history import History
 from projections.homes import FactTables
-from readmodels import customers
+from projections.shapes import BadFold
+from readmodels import customers, funnel, satisfaction
 from readmodels.around import gone_from, records_of
 from readmodels.asking import LookupReader, asked
 from readmodels.customers import CustomerReader
@@ -29,7 +30,7 @@ from readmodels.lookups import LookupStore
 from replay import past as replaying
 from replay.excerpts import Excerpts
 from replay.moments import Moment
-from replay.past import Past, Pasts
+from replay.past import PastFacts, PastLookups, Pasts, whole
 from tests.commands.orders import order
 from tests.projections.feed import MemoryFeed, wild_history
 from tests.readmodels.folding import Company, company
@@ -76,16 +77,22 @@ def expected(feed: MemoryFeed, moment: Moment) -> tuple[dict[str, list[Any]], di
     return _sorted(told), _sorted(kept)
 
 
+@contextmanager
+def both(moment: Moment, history: History) -> Iterator[tuple[PastFacts, PastLookups]]:
+    with closing(PastFacts(moment, history, whole(FACTS))) as facts, closing(PastLookups(moment, history, whole(LOOKUPS))) as lookups:
+        yield facts, lookups
+
+
 @settings(max_examples=12)
 @given(seed=st.integers(0, 10_000))
 def test_a_moment_is_folded_from_its_events_alone(seed: int) -> None:
     feed = MemoryFeed()
     feed.add(wild_history(seed, 150))
     moment = moments(feed, random.Random(seed))
-    with closing(Past(moment, History(feed))) as past:
-        past.fold(Home.FACTS, FACTS)
-        past.fold(Home.LOOKUPS, LOOKUPS)
-        assert (facts_of(past.fact_store), lookups_of(past.lookup_store)) == expected(feed, moment)
+    with both(moment, History(feed)) as (facts, lookups):
+        facts.fold()
+        lookups.fold()
+        assert (facts_of(facts.tables.store), lookups_of(lookups.tables.store)) == expected(feed, moment)
 
 
 @settings(max_examples=8)
@@ -94,12 +101,13 @@ def test_what_is_kept_takes_what_was_learnt_since(seed: int) -> None:
     feed = MemoryFeed()
     feed.add(wild_history(seed, 80))
     moment = moments(feed, random.Random(seed))
-    with closing(Past(moment, History(feed))) as past:
-        past.fold(Home.FACTS, FACTS[:4])
+    with both(moment, History(feed)) as (facts, lookups):
+        facts.fold()
+        lookups.fold()
         feed.add(wild_history(seed + 1, 60, after=feed.head()))
-        past.fold(Home.FACTS, FACTS)
-        past.fold(Home.LOOKUPS, LOOKUPS)
-        assert (facts_of(past.fact_store), lookups_of(past.lookup_store)) == expected(feed, moment)
+        facts.fold()
+        lookups.fold()
+        assert (facts_of(facts.tables.store), lookups_of(lookups.tables.store)) == expected(feed, moment)
 
 
 def test_the_moments_asked_last_are_kept_and_the_others_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -108,14 +116,14 @@ def test_the_moments_asked_last_are_kept_and_the_others_let_go(monkeypatch: pyte
     feed.add(wild_history(3, 50))
     asked_for = [Moment(as_of=instant) for instant in instants(feed)[:4]]
     with closing(Pasts(History(feed))) as pasts:
-        with pasts.facts(asked_for[0], ["opportunities"]) as held:
+        with pasts.facts(asked_for[0], whole(["opportunities"])) as held:
             for moment in asked_for[1:]:
-                with pasts.facts(moment, ["opportunities"]):
+                with pasts.facts(moment, whole(["opportunities"])):
                     pass
             assert held.query("SELECT count(*) >= 0 FROM opportunities") == [(True,)]
-        with pasts.facts(asked_for[3], ["opportunities"]) as again:
+        with pasts.facts(asked_for[3], whole(["opportunities"])) as again:
             kept = again
-        with pasts.facts(asked_for[3], ["opportunities"]) as again:
+        with pasts.facts(asked_for[3], whole(["opportunities"])) as again:
             assert again is kept
         with pytest.raises(duckdb.ConnectionException):
             held.query("SELECT 1")
@@ -127,10 +135,10 @@ def test_one_that_lags_far_behind_is_folded_anew(monkeypatch: pytest.MonkeyPatch
     feed.add(wild_history(5, 50))
     moment = Moment(as_of=LATER)
     with closing(Pasts(History(feed))) as pasts:
-        with pasts.facts(moment, ["surveys"]) as before:
+        with pasts.facts(moment, whole(["surveys"])) as before:
             pass
         feed.add(wild_history(6, 50, after=feed.head()))
-        with pasts.facts(moment, ["surveys"]) as after:
+        with pasts.facts(moment, whole(["surveys"])) as after:
             assert after is not before
             engine = Engine(FactTables(FactStore(None, layouts(Home.FACTS))), FOLDS, feed)
             assert engine.position == 0
@@ -161,8 +169,8 @@ def test_one_customer_is_the_same_from_its_own_events_as_from_all(firm: Company)
                     streams = {customer_id} | records_of(today, [customer_id]) | gone_from(facts, [customer_id])
                 found = sorted(firm.books.log.read_streams(sorted(streams), firm.books.log.head()), key=lambda event: event.position)
                 events = [event for event in found if moment.sees(event)]
-                with pasts.lookups(moment, customers.FOLDS) as whole:
-                    wide = _answer(firm, reader, whole, customer_id)
+                with pasts.lookups(moment, whole(customers.FOLDS)) as every:
+                    wide = _answer(firm, reader, every, customer_id)
                 with excerpts.lookups(customers.FOLDS, events, firm.books.log.head()) as own:
                     assert _answer(firm, reader, own, customer_id) == wide
 
@@ -189,10 +197,43 @@ def test_an_excerpt_leaves_nothing_behind(firm: Company) -> None:
 
 
 def test_now_is_what_serves(firm: Company) -> None:
-    with closing(Past(Moment(as_of=LATER), History(firm.books.log))) as past:
-        past.fold(Home.FACTS, FACTS)
-        past.fold(Home.LOOKUPS, LOOKUPS)
-        assert facts_of(past.fact_store) == facts_of(firm.fact_store)
-        assert lookups_of(past.lookup_store) == lookups_of(firm.lookup_store)
-        with asked(past.fact_store) as facts:
-            assert facts.position(*FACTS) == firm.books.log.head()
+    with both(Moment(as_of=LATER), History(firm.books.log)) as (facts, lookups):
+        facts.fold()
+        lookups.fold()
+        assert facts_of(facts.tables.store) == facts_of(firm.fact_store)
+        assert lookups_of(lookups.tables.store) == lookups_of(firm.lookup_store)
+        with asked(facts.tables.store) as snapshot:
+            assert snapshot.position(*FACTS) == firm.books.log.head()
+
+
+@pytest.mark.parametrize("by", funnel.By)
+@pytest.mark.parametrize("view", funnel.View)
+def test_a_funnel_needs_no_more_than_it_says(firm: Company, view: funnel.View, by: funnel.By) -> None:
+    question = funnel.Question(
+        view=view, by=by, product="x" if by is funnel.By.OWNER else None, segment="y" if by is funnel.By.TEAM else None
+    )
+    with (
+        closing(Pasts(History(firm.books.log))) as pasts,
+        pasts.facts(Moment(as_of=LATER), funnel.needs(question)) as store,
+        asked(store) as then,
+        firm.facts() as now,
+    ):
+        assert funnel.funnels(then, question) == funnel.funnels(now, question)
+
+
+@pytest.mark.parametrize("by", satisfaction.By)
+@pytest.mark.parametrize("survey", satisfaction.Survey)
+def test_satisfaction_needs_no_more_than_it_says(firm: Company, survey: satisfaction.Survey, by: satisfaction.By) -> None:
+    question = satisfaction.Question(survey=survey, by=by, segment="y" if by is satisfaction.By.TEAM else None)
+    with (
+        closing(Pasts(History(firm.books.log))) as pasts,
+        pasts.facts(Moment(as_of=LATER), satisfaction.needs(question)) as store,
+        asked(store) as then,
+        firm.facts() as now,
+    ):
+        assert satisfaction.satisfaction(then, question) == satisfaction.satisfaction(now, question)
+
+
+def test_a_failure_is_told_and_what_is_mended_answers(firm: Company) -> None:
+    with closing(Pasts(History(firm.books.log))) as pasts, pytest.raises(BadFold), pasts.facts(Moment(), {"surveys": ["weather"]}):
+        pass

@@ -17,7 +17,7 @@ from readmodels.asking import asked
 from readmodels.funnel import Question, funnels
 from readmodels.weighted import weighted
 from replay.moments import Moment
-from replay.past import Pasts
+from replay.past import Pasts, whole
 from replay.whatif.errors import TrialRefused
 from replay.whatif.trial import StageChange, Trial
 from replay.whatif.trying import STAGE_FIGURES, try_out
@@ -89,7 +89,7 @@ def test_a_trial_can_be_made_of_what_was_known_at_another_moment(firm: Company, 
     moment = Moment(known_at=datetime.fromisoformat(told[-1 - len(history.acts) // 2].recorded_at))
     trial = Trial(stages=there_and_back(tag), promises=as_promised_now())
     every = past.History(firm.books.log)
-    with closing(Pasts(every)) as pasts, pasts.facts(moment, trial.reads) as store, asked(store) as today:
+    with closing(Pasts(every)) as pasts, pasts.facts(moment, whole(trial.reads)) as store, asked(store) as today:
         outcome = try_out(trial, today, every, seconds=60, now=NOW, only=moment.condition)
     assert apart(outcome) == []
     assert {each.name for each in outcome.comparisons} == {"funnel", "weighted", "targets"}
