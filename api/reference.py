@@ -1,4 +1,4 @@
-"""Writes the pages that are made from the code, docs/commands.md and docs/settings.md: `python -m api.reference`."""
+"""Writes the pages that are made from the code, on commands, read models and settings: `python -m api.reference`."""
 
 from collections.abc import Iterator, Mapping
 from itertools import groupby
@@ -9,6 +9,9 @@ from api.openapi import schema_of
 from api.settings import PREFIX, Settings
 from commands.catalogue import COMMANDS, PAGES
 from commands.registry import RegisteredCommand
+from projections.catalogue import FOLDS
+from projections.fold import Fold
+from projections.rules import Order
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
 
@@ -39,6 +42,20 @@ where it may be left out, the command makes a new record. **Exact numbers** are 
 """
 
 
+READ_MODELS_HEAD: Final = """# Read models
+
+Every table that is folded from the events, with its columns: what they hold, by which rule what events say is combined, and which events
+say something. This page is written from the folds by `python -m api.reference`; a test holds it current.
+
+*Lookups* (SQLite or PostgreSQL) answer questions about one record; *facts* (DuckDB) are what `daybook sql` and `POST /v1/sql` ask, and
+hold no personal columns. The rules: `latest` and `first` keep the value of the event that was recorded last or first (or happened so,
+where it says `by occurred_at`), `newest` and `earliest` the greatest or least value, `total` the exact sum (a count where events are counted),
+`distinct` the set of values. Which events make one cell, and what each says, is told by `daybook explain` ([explain](explain.md)).
+"""
+MOST_EVENTS: Final = 8
+"""Events that are named; of more, only the number is told."""
+
+
 def settings_page() -> str:
     """The page of all settings."""
     return SETTINGS_HEAD + "".join(
@@ -58,6 +75,27 @@ def commands_page() -> str:
         parts.append(f"\n## {kind.capitalize()}\n")
         parts.extend(_section(command) for command in those)
     return "".join(parts)
+
+
+def read_models_page() -> str:
+    """The page of all read models."""
+    return READ_MODELS_HEAD + "".join(_read_model(fold) for fold in sorted(FOLDS, key=lambda fold: fold.name))
+
+
+def _read_model(fold: Fold) -> str:
+    homes = " and ".join(sorted(fold.homes, reverse=True))
+    key = "".join(f"| `{name}` | {kind} | key | |\n" for name, kind in zip(fold.key, fold.key_kinds, strict=True))
+    columns = "".join(_column(fold, name) for name in fold.columns)
+    return f"\n## `{fold.name}`\n\nIn the {homes}.\n\n| column | holds | rule | from |\n|---|---|---|---|\n{key}{columns}"
+
+
+def _column(fold: Fold, name: str) -> str:
+    column = fold.columns[name]
+    events = dict.fromkeys(source.event.type for source in column.sources)
+    told = ", ".join(f"`{event}`" for event in events) if len(events) <= MOST_EVENTS else f"{len(events)} events"
+    kind = f"{fold.kind(name)}{', personal' if fold.personal(name) else ''}"
+    rule = f"{column.rule}{'' if column.order is Order.POSITION else ' by ' + column.order}"
+    return f"| `{name}` | {kind} | {rule} | {told} |\n"
 
 
 def _section(command: RegisteredCommand) -> str:
@@ -128,7 +166,7 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-PAGES_WRITTEN: Final = {"commands.md": commands_page, "settings.md": settings_page}
+PAGES_WRITTEN: Final = {"commands.md": commands_page, "readmodels.md": read_models_page, "settings.md": settings_page}
 
 if __name__ == "__main__":
     for name, page in PAGES_WRITTEN.items():

@@ -52,7 +52,7 @@ class SqlBody(BaseModel):
     sql: str = Field(
         min_length=1,
         max_length=100_000,
-        description="One SELECT. The facts and their columns: docs/facts.md.",
+        description="One SELECT. The facts and their columns: docs/readmodels.md.",
         examples=["SELECT count(*) FROM opportunities"],
     )
     parameters: list[str | int | bool | None] = Field(

@@ -1,4 +1,4 @@
-"""`python -m bench [http] [bulk] [rebuild] [archive] [audit] [explain]`: measure, and print each figure beside its baseline of the same run."""
+"""`python -m bench [http] [bulk] [rebuild] [archive] [moments] [explain] [audit]`: measure, and print each figure beside its baseline of the same run."""
 
 import sys
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import archive, audit, bulk, explain, http, rebuild
+from bench import archive, audit, bulk, explain, http, moments, rebuild
 from bench.figures import Figure, show
 
 MEASUREMENTS: Mapping[str, Callable[[Path], list[Figure]]] = {
@@ -15,8 +15,9 @@ MEASUREMENTS: Mapping[str, Callable[[Path], list[Figure]]] = {
     "bulk": bulk.measure,
     "rebuild": rebuild.measure,
     "archive": archive.measure,
-    "audit": audit.measure,
+    "moments": moments.measure,
     "explain": explain.measure,
+    "audit": audit.measure,
 }
 
 
