@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.openapi import refusals
 from api.problems import encode
-from api.reaching import AtLeast
+from api.read_parameters import ReadParameters
 from api.wiring import Daybook
 from projections.fold import Home
 from readmodels.facts import FactStore, Selection
@@ -60,7 +60,7 @@ class SqlBody(BaseModel):
     )
 
 
-class SqlOptions(AtLeast):
+class SqlOptions(ReadParameters):
     """How the rows are wanted."""
 
     format: Format = Field(Format.JSON, description="JSON rows, CSV, an Arrow stream or a Parquet file.")

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from api.cli.fields import Kind, OptionField, fields_of
 from api.feed.asking import FeedPage
-from api.reaching import AtLeast
+from api.read_parameters import ReadParameters
 from api.reading.customers import TimelineParameters
 from api.reading.figures import CommentParameters, FunnelParameters, SatisfactionParameters
 from api.reading.parameters import Paged
@@ -110,7 +110,7 @@ def _list(what: Listed) -> Query:
 QUERIES: Final[Mapping[str, Query]] = {
     query.name: query
     for query in (
-        _query("customer", "/v1/customers/{customer_id}", "All that is known of a customer.", AtLeast, CUSTOMER),
+        _query("customer", "/v1/customers/{customer_id}", "All that is known of a customer.", ReadParameters, CUSTOMER),
         _query(
             "timeline",
             "/v1/customers/{customer_id}/timeline",
@@ -153,7 +153,7 @@ QUERIES: Final[Mapping[str, Query]] = {
         _query("queue", "/v1/queue", "Requests that are not done, by when they are due next.", QueueParameters, {"items": WAITING}),
         *(_list(what) for what in LISTS),
         *(
-            _query(what.record, f"/v1/{what.name}/{{record_id}}", f"One {what.record} as it is now.", AtLeast)
+            _query(what.record, f"/v1/{what.name}/{{record_id}}", f"One {what.record} as it is now.", ReadParameters)
             for what in LISTS
             if what.name != "customers"
         ),

@@ -12,7 +12,7 @@ from fastapi import Response
 
 from api.asking import JSON
 from api.openapi import refusals
-from api.reaching import AtLeast
+from api.read_parameters import ReadParameters
 from api.wiring import Daybook
 from domain.envelope import StoredEvent
 from projections.fold import Home
@@ -50,12 +50,12 @@ class Reading:
         self.customers = CustomerReader(daybook.tables.lookups.table)
         self._lookups = LookupReader(daybook.tables.lookups)
 
-    def now(self, wanted: AtLeast) -> datetime:
+    def now(self, wanted: ReadParameters) -> datetime:
         """What time it is for who asks."""
         return wanted.moment.clock(self.clock())
 
     @contextmanager
-    def lookups(self, wanted: AtLeast, folds: Folds, about: UUID | None = None) -> Generator[Lookups]:
+    def lookups(self, wanted: ReadParameters, folds: Folds, about: UUID | None = None) -> Generator[Lookups]:
         """A snapshot of the lookups as `wanted`, in which `folds` (or those of their columns that are named) can be asked.
 
         As of another moment they are folded for that: from the events of the customers of the record `about` alone, if one is
@@ -76,7 +76,7 @@ class Reading:
             yield lookups
 
     @contextmanager
-    def facts(self, wanted: AtLeast, folds: Folds, about: UUID | None = None) -> Generator[Facts]:
+    def facts(self, wanted: ReadParameters, folds: Folds, about: UUID | None = None) -> Generator[Facts]:
         """A snapshot of the facts in the same way."""
         moment, pasts = wanted.moment, self.daybook.pasts
         if moment.is_now:

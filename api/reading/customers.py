@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.asking import JSON, refuse, respond
 from api.personal import personal_of
 from api.problems import describe
-from api.reaching import AtLeast
+from api.read_parameters import ReadParameters
 from api.reading.context import POSITION, Reading, answer, encoded, question_of, responses
 from api.reading.parameters import Paged
 from api.reading.shapes import TimelineBody
@@ -41,7 +41,7 @@ CANONICAL: Final = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 """How ids are spelled everywhere; other spellings are understood at leisure."""
 
 
-class ExternalParameters(AtLeast):
+class ExternalParameters(ReadParameters):
     """A customer by another system's name for it."""
 
     source: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NO_CONTROL)] = Field(description="The other system.")
@@ -96,7 +96,7 @@ def customer_routes(reading: Reading) -> APIRouter:
             return answer(*customers.customer(lookups, customer_id, decrypt=reading.decrypt, now=reading.now(named)))
 
     @router.get("/v1/customers/{customer_id}", response_model=CustomerBody, responses=responses(404, 409, 422, 503))
-    def customer(customer_id: CustomerId, wanted: Annotated[AtLeast, Query()]) -> Response:
+    def customer(customer_id: CustomerId, wanted: Annotated[ReadParameters, Query()]) -> Response:
         """All that is known of a customer."""
         with reading.lookups(wanted, CUSTOMER_FOLDS, customer_id) as lookups:
             return answer(*customers.customer(lookups, customer_id, decrypt=reading.decrypt, now=reading.now(wanted)))

@@ -10,7 +10,7 @@ from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
 from api.asking import instant
-from api.reaching import AtLeast
+from api.read_parameters import ReadParameters
 from commands.command import NO_CONTROL
 from domain.errors import RuleViolation
 
@@ -77,7 +77,7 @@ def not_empty(since: date | None, until: date | None, name: str = "until") -> No
         raise RuleViolation("period.empty", f"no day is from {since} up to but without {until}; give `{name}` a later day")
 
 
-class Period(AtLeast):
+class Period(ReadParameters):
     """From one day up to another."""
 
     since: Day = Field(None, description="The first day (UTC); without it, from the beginning.")
@@ -88,7 +88,7 @@ class Period(AtLeast):
         not_empty(self.since, self.until)
 
 
-class Paged(AtLeast):
+class Paged(ReadParameters):
     """A page of a list."""
 
     limit: int = Field(50, ge=1, le=LARGEST_PAGE, description="The most items in the answer.")

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field, create_model
 
-from api.reaching import AtLeast
+from api.read_parameters import ReadParameters
 from api.reading.context import Reading, answer, question_of, responses
 from api.reading.parameters import Flag, Id, Paged, Text
 from api.reading.shapes_of_records import LAYOUTS, PAGES, RECORDS
@@ -65,7 +65,9 @@ def _add_list(router: APIRouter, reading: Reading, what: Listed) -> None:
 def _add_record(router: APIRouter, reading: Reading, what: Listed) -> None:
     layout = LAYOUTS[what.fold]
 
-    def one(record_id: Annotated[UUID, Path(description=f"The {what.record}'s id.")], wanted: Annotated[AtLeast, Query()]) -> Response:
+    def one(
+        record_id: Annotated[UUID, Path(description=f"The {what.record}'s id.")], wanted: Annotated[ReadParameters, Query()]
+    ) -> Response:
         about = record_id if "customer_id" in layout.names else None
         with reading.lookups(wanted, what.folds, about) as lookups:
             found = record(lookups, what, layout, str(record_id), decrypt=reading.decrypt)

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from api.reaching import AtLeast
+from api.read_parameters import ReadParameters
 from api.reading.context import Reading, answer, question_of, responses
 from api.reading.parameters import Day, Id, Moment, Paged, Text, not_empty
 from api.reading.shapes import WaterfallBody, WaterfallDealsBody
@@ -18,7 +18,7 @@ from readmodels.columns import canonical_instant
 INSTANT_BEFORE: Final = timedelta(microseconds=1)
 
 
-class ChangeFilters(AtLeast):
+class ChangeFilters(ReadParameters):
     """Which change of the pipeline is asked for."""
 
     since: Moment = Field(

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from api.problems import Unavailable
-from api.reaching import AtLeast
+from api.read_parameters import ReadParameters
 from api.reading.context import Reading, answer, responses
 from commands.command import NO_CONTROL
 from domain.requests.policy import KINDS
@@ -235,7 +235,7 @@ def whatif_routes(reading: Reading) -> APIRouter:
     turn = threading.Lock()
 
     @router.post("/v1/whatif", response_model=WhatIfBody, responses=responses(400, 404, 409, 413, 422, 503))
-    def what_if(message: TrialMessage, wanted: Annotated[AtLeast, Query()]) -> Response:
+    def what_if(message: TrialMessage, wanted: Annotated[ReadParameters, Query()]) -> Response:
         """Fold all history again under other stages, probabilities, service targets or read models, and compare; nothing that serves changes."""
         trial = message.trial()
         if not turn.acquire(timeout=seconds):

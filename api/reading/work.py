@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
-from api.reaching import AtLeast
+from api.read_parameters import ReadParameters
 from api.reading.context import Reading, answer, question_of, responses
 from api.reading.parameters import LARGEST_PAGE, BacklogStatus, Id, Paged, Priority, Text
 from api.reading.shapes_of_records import BoardBody, QueueBody
 from readmodels import board, queue
 
 
-class BoardParameters(AtLeast):
+class BoardParameters(ReadParameters):
     """Which board is asked for."""
 
     pipeline: Id = Field(None, description="The pipeline's id; without it, one board for each.")

@@ -35,7 +35,7 @@ Instant = Annotated[
 """An instant, or the end of a day."""
 
 
-class AtLeast(BaseModel):
+class ReadParameters(BaseModel):
     """What every read can be asked for."""
 
     model_config = ConfigDict(extra="forbid")
