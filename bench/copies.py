@@ -28,8 +28,13 @@ def repeat(log: Path, copies: int) -> int:
     with closing(sqlite3.connect(log)) as connection, connection:
         pipelines = {row[0] for row in connection.execute("SELECT DISTINCT originator_id FROM stored_events WHERE topic LIKE 'pipeline.%'")}
         connection.execute(
+            "CREATE TEMP TABLE about_pipelines AS SELECT position - events AS after, position AS upto FROM receipts WHERE EXISTS ("
+            "SELECT 1 FROM stored_events AS event WHERE event.position > receipts.position - receipts.events "
+            "AND event.position <= receipts.position AND topic LIKE 'pipeline.%')"
+        )
+        connection.execute(
             "CREATE TEMP TABLE repeated AS SELECT position, row_number() OVER (ORDER BY position) AS place FROM stored_events "
-            "WHERE topic NOT LIKE 'pipeline.%'"
+            "WHERE NOT EXISTS (SELECT 1 FROM about_pipelines WHERE position > after AND position <= upto)"
         )
         connection.execute("CREATE INDEX temp.place_of ON repeated (position)")
         (count,) = connection.execute("SELECT count(*) FROM repeated").fetchone()
