@@ -76,7 +76,6 @@ class _Relations:
         self._only = only
         self._parts: dict[str, list[str]] = {}
         self._tables: set[str] = set()
-        self._registered: list[str] = []
         self._views: list[str] = []
 
     def file(self, stretches: Sequence[Stretch]) -> None:
@@ -87,12 +86,19 @@ class _Relations:
                 self._add(event_type, f"({filed(values, files, upto=last)})")
 
     def keep(self, tables: Mapping[str, pa.Table], after: int) -> None:
-        """Add tables with all values as columns."""
+        """Add tables with all values as columns; copied, for DuckDB cannot join with Arrow's tables in every way that it plans."""
         for event_type in self.wanted.keys() & tables.keys():
-            name = f"kept {event_type}"
-            self._connection.register(name, tables[event_type])
-            self._registered.append(name)
-            self._add(event_type, f"(SELECT * FROM {quoted(name)} WHERE position > {after} AND position <= {self._upto})")
+            name = f"kept {event_type} after {after}"
+            where = f" WHERE position > {after} AND position <= {self._upto}{f' AND {self._only}' if self._only else ''}"
+            self._connection.register("kept_events", tables[event_type])
+            try:
+                self._connection.execute(
+                    f"CREATE TEMP TABLE {quoted(name)} AS SELECT {', '.join(self._columns(event_type))} FROM kept_events{where}"
+                )
+            finally:
+                self._connection.unregister("kept_events")
+            self._tables.add(name)
+            self._parts.setdefault(event_type, []).append(f"SELECT * FROM temp.{quoted(name)}")
 
     def store(self, events: Iterable[tuple[int, int, pa.Table]]) -> None:
         """Type events of the log into tables."""
@@ -103,23 +109,25 @@ class _Relations:
                     self._store(event_type, table, f"SELECT * FROM ({typed(*self.wanted[event_type], 'incoming_events')}){where}")
 
     def _store(self, event_type: str, table: pa.Table, select: str) -> None:
-        name = f"temp.{quoted('logged ' + event_type)}"
+        name = f"logged {event_type}"
+        begun = name in self._tables
         self._connection.register("incoming_events", table)
         try:
-            begun = event_type in self._tables
             self._connection.execute(
-                f"INSERT INTO {name} {select}" if begun else f"CREATE TEMP TABLE {quoted('logged ' + event_type)} AS {select}"
+                f"INSERT INTO temp.{quoted(name)} {select}" if begun else f"CREATE TEMP TABLE {quoted(name)} AS {select}"
             )
         finally:
             self._connection.unregister("incoming_events")
         if not begun:
-            self._tables.add(event_type)
-            self._add(event_type, name)
+            self._tables.add(name)
+            self._add(event_type, f"temp.{quoted(name)}")
 
     def _add(self, event_type: str, source: str) -> None:
         where = f" WHERE {self._only}" if self._only else ""
-        columns = ["position", *sorted(_name(value) for value in self.wanted[event_type][1] if _name(value))]
-        self._parts.setdefault(event_type, []).append(f"SELECT {', '.join(columns)} FROM {source}{where}")
+        self._parts.setdefault(event_type, []).append(f"SELECT {', '.join(self._columns(event_type))} FROM {source}{where}")
+
+    def _columns(self, event_type: str) -> list[str]:
+        return ["position", *sorted(_name(value) for value in self.wanted[event_type][1] if _name(value))]
 
     def put_together(self) -> frozenset[str]:
         """Make the relations, and say of which types there are any."""
@@ -132,10 +140,8 @@ class _Relations:
         """Leave nothing behind."""
         for event_type in self._views:
             self._connection.execute(f"DROP VIEW IF EXISTS temp.{relation_of(event_type)}")
-        for name in self._registered:
-            self._connection.unregister(name)
-        for event_type in self._tables:
-            self._connection.execute(f"DROP TABLE IF EXISTS temp.{quoted('logged ' + event_type)}")
+        for name in self._tables:
+            self._connection.execute(f"DROP TABLE IF EXISTS temp.{quoted(name)}")
 
 
 def _name(value: Value) -> str:

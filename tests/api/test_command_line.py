@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from api.cli.main import hoisted, main
+from api.cli.output import NOT_A_TERMINAL, STDOUT
 from api.cli.queries import QUERIES
 from tests.faults.commands import PROGRAM, ROOT
 from tests.faults.server import Server
@@ -36,8 +37,9 @@ Run = Callable[..., Said]
 
 
 @pytest.fixture
-def daybook(data_folder: Path, capfd: pytest.CaptureFixture[str]) -> Run:
-    """Runs `daybook` on a folder of its own."""
+def daybook(data_folder: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs `daybook` on a folder of its own, with lines as wide as where nobody says how wide they are."""
+    monkeypatch.setattr(STDOUT, "width", NOT_A_TERMINAL)
 
     def run(*arguments: str) -> Said:
         code = 0
