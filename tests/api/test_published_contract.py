@@ -12,6 +12,7 @@ from tests.faults.server import Server
 TERMS = Path(__file__).with_name("schemathesis.toml")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(900)
 def test_every_operation_does_what_the_document_says(tmp_path: Path, root: Path) -> None:
     server = Server(tmp_path / "data").started()
