@@ -224,10 +224,9 @@ def _switched(engine: Engine, drafts: Sequence[Draft]) -> bool:
     home = engine.tables.home
     numbers = {draft.plan.name: draft.versions[home].number for draft in drafts}
     with engine.turn:
-        while engine.move_on(
-            [target for target in engine.targets(State.BUILDING) if numbers.get(target.plan.name) == target.version.number]
-        ):
-            pass
+        # As far as the versions that serve, which stand still meanwhile; the log may grow faster than anything can be folded.
+        while not all(_caught_up(name, number, engine.tables.versions()) for name, number in numbers.items()):
+            engine.move_on([target for target in engine.targets(State.BUILDING) if numbers.get(target.plan.name) == target.version.number])
         with engine.tables.writing() as writer:
             versions = writer.versions()
             if not all(_caught_up(name, number, versions) for name, number in numbers.items()):
