@@ -135,3 +135,23 @@ def test_a_build_that_fails_names_the_event_and_leaves_what_serves(feed: MemoryF
         with pytest.raises(BuildFailed, match=f"position {bad.position}"):
             build(feed, {engine: ["deals"] for engine in both})
         assert [states(engine) for engine in both] == [{1: State.SERVING}] * 2
+
+
+class GrowingFeed(MemoryFeed):
+    """A log to which something is appended whenever somebody looks how long it is."""
+
+    def head(self) -> int:
+        last = super().head()
+        self.add(wild_history(last, 1, after=last, events=EVENTS))
+        return super().head()
+
+
+@pytest.mark.timeout(60)
+def test_a_build_ends_though_the_log_never_stands_still() -> None:
+    feed = GrowingFeed(wild_history(3, 50, events=EVENTS))
+    with engines(feed, folds=BEFORE) as both:
+        start(feed, both)
+        for engine in both:
+            engine.advance()
+        build(feed, {engine: ["deals"] for engine in both})
+        assert [states(engine) for engine in both] == [{1: State.KEPT, 2: State.SERVING}] * 2
