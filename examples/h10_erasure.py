@@ -8,7 +8,6 @@ Run it from the repository: python -m examples.h10_erasure
 
 import re
 import shutil
-import sys
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
@@ -26,23 +25,12 @@ from bus.cipher import parse
 from bus.keystore import open_vault
 from bus.vault import master_key
 from domain.errors import CorruptHistory
+from examples.showing import give, say
 from replay.audit.verification import Outside, verify
 
 NAME, EMAIL, TELLS = "Edna Krabappel", "edna@springfield.example", "left after the fire drill"
 ID, TIME = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}"), re.compile(r"[0-9-]{10}T[0-9:.]+Z")
 TOKEN = re.compile(rb"~[a-z_]+~[A-Za-z0-9_-]{80,}")
-
-
-def say(*words: object) -> None:
-    """Print a line."""
-    sys.stdout.write(" ".join(map(str, words)) + "\n")
-
-
-def give(http: TestClient, command: str, **data: Any) -> str:
-    """Send a command; the record that it was about."""
-    answer = http.post(f"/v1/commands/{command}", json=data)
-    answer.raise_for_status()
-    return str(answer.json()["stream_id"])
 
 
 def make_history(http: TestClient) -> tuple[str, str]:

@@ -6,18 +6,13 @@ funnel, and which events put them there? Each answer is added up here once more.
 Run it from the repository: python -m examples.h11_explain
 """
 
-import sys
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from starlette.testclient import TestClient
 
-from api.app import create_app
-from api.settings import Settings
-from api.wiring import open_daybook
+from examples.showing import ask, daybook, give, say
 
 STAGES: Final = [{"name": "talk"}, {"name": "offer"}, {"name": "won", "status": "won"}, {"name": "lost", "status": "lost"}]
 HAPPENED: Final[Sequence[tuple[str, str, str, Mapping[str, str]]]] = (
@@ -30,27 +25,18 @@ HAPPENED: Final[Sequence[tuple[str, str, str, Mapping[str, str]]]] = (
 )
 
 
-def say(*words: object) -> None:
-    """Print a line."""
-    sys.stdout.write(" ".join(map(str, words)) + "\n")
-
-
 class Company:
     """A Daybook with one customer and its deals."""
 
     def __init__(self, http: TestClient) -> None:
         self.http = http
-        self.position = 0
         self.pipeline = self.give("2025-01-02", "define_pipeline", name="Sales", stages=STAGES)
         self.customer = self.give("2025-01-02", "register_customer", name="Kwik-E-Mart", owner_id="moses.frase")
         self.deals: dict[str, str] = {}
 
     def give(self, day: str, command: str, **data: Any) -> str:
         """Report what happened on a day; the record that it happened to."""
-        answer = self.http.post(f"/v1/commands/{command}", json=data, params={"occurred_at": f"{day}T09:00:00Z"})
-        answer.raise_for_status()
-        self.position = answer.json()["position"]
-        return str(answer.json()["stream_id"])
+        return give(self.http, command, at=day, **data)
 
     def happen(self, day: str, command: str, name: str, data: Mapping[str, Any]) -> None:
         """Something happens to a deal, which the first such thing opens."""
@@ -62,9 +48,7 @@ class Company:
 
     def explain(self, path: str, **asked: Any) -> dict[str, Any]:
         """An explanation, of everything that was said so far."""
-        answer = self.http.get(f"/v1/explain/{path}", params={"at_least": self.position, **asked})
-        answer.raise_for_status()
-        found: dict[str, Any] = answer.json()
+        found: dict[str, Any] = ask(self.http, f"/v1/explain/{path}", **asked)
         return found
 
 
@@ -91,25 +75,23 @@ def tell_rows(rows: Sequence[Mapping[str, Any]]) -> None:
 
 def main() -> None:
     """Show it."""
-    with TemporaryDirectory(prefix="daybook-h11-") as name:
-        settings = Settings(data=Path(name) / "data")
-        with open_daybook(settings, follow=True) as daybook, TestClient(create_app(daybook), base_url="http://127.0.0.1") as http:
-            company = Company(http)
-            for day, command, deal, data in HAPPENED:
-                company.happen(day, command, deal, data)
-            cell = f"customer_360/{company.customer}/open_value"
-            say("The open pipeline of Kwik-E-Mart:")
-            tell(company.explain(cell))
-            say("As of 10 February:")
-            tell(company.explain(cell, as_of="2025-02-10"))
-            say("What the deal for Squishee machines is worth, and what it was before:")
-            for item in company.explain(f"opportunities/{company.deals['Squishee machines']}/base_amount")["items"]:
-                say(f"  {item['counts']['value']:>8}  {'shown now ' if item['counts']['won'] else 'was before'}  {item['says']}")
-            say("The bar of the funnel for all that reached the offer, and its deals:")
-            bar = company.explain("funnel", stage="offer", number="value")
-            total = sum(Decimal(row["value"]) for row in bar["items"])
-            tell_rows(bar["items"])
-            say(f"  the funnel shows {bar['shown']}, the deals come to {bar['comes_to']}; added up here: {total}")
+    with daybook() as http:
+        company = Company(http)
+        for day, command, deal, data in HAPPENED:
+            company.happen(day, command, deal, data)
+        cell = f"customer_360/{company.customer}/open_value"
+        say("The open pipeline of Kwik-E-Mart:")
+        tell(company.explain(cell))
+        say("As of 10 February:")
+        tell(company.explain(cell, as_of="2025-02-10"))
+        say("What the deal for Squishee machines is worth, and what it was before:")
+        for item in company.explain(f"opportunities/{company.deals['Squishee machines']}/base_amount")["items"]:
+            say(f"  {item['counts']['value']:>8}  {'shown now ' if item['counts']['won'] else 'was before'}  {item['says']}")
+        say("The bar of the funnel for all that reached the offer, and its deals:")
+        bar = company.explain("funnel", stage="offer", number="value")
+        total = sum(Decimal(row["value"]) for row in bar["items"])
+        tell_rows(bar["items"])
+        say(f"  the funnel shows {bar['shown']}, the deals come to {bar['comes_to']}; added up here: {total}")
 
 
 if __name__ == "__main__":

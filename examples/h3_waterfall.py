@@ -6,18 +6,13 @@ the quarter; and again after a late report, which belongs to the quarter in whic
 Run it from the repository: python -m examples.h3_waterfall
 """
 
-import sys
 from collections.abc import Mapping
 from decimal import Decimal
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from starlette.testclient import TestClient
 
-from api.app import create_app
-from api.settings import Settings
-from api.wiring import open_daybook
+from examples.showing import ask, daybook, give, say
 
 THIRD_QUARTER: Final = {"since": "2025-07-01", "until": "2025-10-01"}
 STAGES: Final = [{"name": "talk"}, {"name": "offer"}, {"name": "won", "status": "won"}, {"name": "lost", "status": "lost"}]
@@ -41,27 +36,18 @@ HAPPENED: Final[tuple[tuple[str, str, str, dict[str, str]], ...]] = (
 )
 
 
-def say(*words: object) -> None:
-    """Print a line."""
-    sys.stdout.write(" ".join(map(str, words)) + "\n")
-
-
 class Company:
     """A Daybook with one pipeline and one customer."""
 
     def __init__(self, http: TestClient) -> None:
         self.http = http
-        self.position = 0
         self.pipeline = self.give("2025-01-02", "define_pipeline", name="Sales", stages=STAGES)
         self.customer = self.give("2025-01-02", "register_customer", name="Kwik-E-Mart")
         self.deals: dict[str, str] = {}
 
     def give(self, day: str, command: str, **data: Any) -> str:
         """Say what happened on a day; the record that it happened to."""
-        answer = self.http.post(f"/v1/commands/{command}", json=data, params={"occurred_at": f"{day}T09:00:00Z"})
-        answer.raise_for_status()
-        self.position = answer.json()["position"]
-        return str(answer.json()["stream_id"])
+        return give(self.http, command, at=day, **data)
 
     def open(self, name: str) -> None:
         """Open one of the deals."""
@@ -69,16 +55,10 @@ class Company:
         about = {"name": name, "owner_id": owner, "amount": amount, "expected_close_on": close}
         self.deals[name] = self.give(day, "open_opportunity", customer_id=self.customer, pipeline_id=self.pipeline, **about)
 
-    def ask(self, path: str, **asked: Any) -> Any:
-        """What a read says, when it includes everything that was said so far."""
-        answer = self.http.get(path, params={"at_least": self.position, **asked})
-        answer.raise_for_status()
-        return answer.json()
-
 
 def tell(company: Company, **asked: str) -> None:
     """Show the bars that are not empty, and that they add up."""
-    for change in company.ask("/v1/waterfall", **asked)["waterfalls"]:
+    for change in ask(company.http, "/v1/waterfall", **asked)["waterfalls"]:
         if change["label"]:
             say(f"  {change['label']}:")
         for step in change["steps"]:
@@ -91,35 +71,33 @@ def tell(company: Company, **asked: str) -> None:
 
 def behind(company: Company, asked: Mapping[str, str]) -> None:
     """Show the deals behind a bar, with the events that put them there."""
-    for deal in company.ask("/v1/waterfall/deals", **asked)["items"]:
-        history = company.ask(f"/v1/streams/{deal['opportunity_id']}")["events"]
+    for deal in ask(company.http, "/v1/waterfall/deals", **asked)["items"]:
+        history = ask(company.http, f"/v1/streams/{deal['opportunity_id']}")["events"]
         events = [f"{event['occurred_at'][:10]} {event['type']}" for event in history if event["position"] in deal["positions"]]
         say(f"    {deal['name']:<8} {deal['value']:>10}  {', '.join(events)}")
 
 
 def main() -> None:
     """Show it."""
-    with TemporaryDirectory(prefix="daybook-h3-") as name:
-        settings = Settings(data=Path(name) / "data")
-        with open_daybook(settings, follow=True) as daybook, TestClient(create_app(daybook), base_url="http://127.0.0.1") as http:
-            company = Company(http)
-            for deal in DEALS:
-                company.open(deal)
-            for day, command, deal, said in HAPPENED:
-                company.give(day, command, opportunity_id=company.deals[deal], **said)
-            say("The third quarter, asked for afterwards:")
-            tell(company, **THIRD_QUARTER)
-            say("The same by owner; a deal that changed hands went from one to the other:")
-            tell(company, **THIRD_QUARTER, by="owner")
-            say("Only what was expected to close in the quarter:")
-            tell(company, **THIRD_QUARTER, closing_from="2025-07-01", closing_until="2025-10-01")
-            say("Any other two moments do as well:")
-            tell(company, since="2025-08-15T12:00:00Z", until="2025-09-05")
-            say("The deals behind a bar, and the events that put them there:")
-            behind(company, {**THIRD_QUARTER, "bar": "won"})
-            say("Somebody reports, late, that the freezers were lost on 28 September:")
-            company.give("2025-09-28", "lose_opportunity", opportunity_id=company.deals["Freezers"], reason="no budget")
-            tell(company, **THIRD_QUARTER)
+    with daybook() as http:
+        company = Company(http)
+        for deal in DEALS:
+            company.open(deal)
+        for day, command, deal, said in HAPPENED:
+            company.give(day, command, opportunity_id=company.deals[deal], **said)
+        say("The third quarter, asked for afterwards:")
+        tell(company, **THIRD_QUARTER)
+        say("The same by owner; a deal that changed hands went from one to the other:")
+        tell(company, **THIRD_QUARTER, by="owner")
+        say("Only what was expected to close in the quarter:")
+        tell(company, **THIRD_QUARTER, closing_from="2025-07-01", closing_until="2025-10-01")
+        say("Any other two moments do as well:")
+        tell(company, since="2025-08-15T12:00:00Z", until="2025-09-05")
+        say("The deals behind a bar, and the events that put them there:")
+        behind(company, {**THIRD_QUARTER, "bar": "won"})
+        say("Somebody reports, late, that the freezers were lost on 28 September:")
+        company.give("2025-09-28", "lose_opportunity", opportunity_id=company.deals["Freezers"], reason="no budget")
+        tell(company, **THIRD_QUARTER)
 
 
 if __name__ == "__main__":

@@ -6,18 +6,13 @@ events; what is, stays as it is.
 Run it from the repository: python -m examples.h5_whatif
 """
 
-import sys
 import tomllib
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from starlette.testclient import TestClient
 
-from api.app import create_app
-from api.settings import Settings
-from api.wiring import open_daybook
+from examples.showing import ask, daybook, give, say
 
 BEGIN: Final = datetime(2025, 3, 3, 9, tzinfo=UTC)
 STAGES: Final = [
@@ -63,24 +58,15 @@ back_moves = { rule = "tally", events = ["opportunity.stage_changed"], when = { 
 """
 
 
-def say(*words: object) -> None:
-    """Print a line."""
-    sys.stdout.write(" ".join(map(str, words)) + "\n")
-
-
 class Company:
     """A Daybook, spoken to over HTTP."""
 
     def __init__(self, http: TestClient) -> None:
         self.http = http
-        self.position = 0
 
     def give(self, at: datetime, command: str, **data: Any) -> str:
         """Say what happened; the record that it happened to."""
-        answer = self.http.post(f"/v1/commands/{command}", json=data, params={"occurred_at": at.isoformat()})
-        answer.raise_for_status()
-        self.position = answer.json()["position"]
-        return str(answer.json()["stream_id"])
+        return give(self.http, command, at=at.isoformat(), **data)
 
     def sell(self, customer: str, pipeline: str) -> None:
         """Take the deals on their ways."""
@@ -106,15 +92,11 @@ class Company:
 
     def try_out(self, trial: str) -> list[dict[str, Any]]:
         """What a trial comes to."""
-        answer = self.http.post("/v1/whatif", json=tomllib.loads(trial), params={"at_least": self.position})
-        answer.raise_for_status()
-        return list(answer.json()["comparisons"])
+        return list(self.http.post("/v1/whatif", json=tomllib.loads(trial)).raise_for_status().json()["comparisons"])
 
     def ask(self) -> Any:
         """Today's figures."""
-        return [
-            self.http.get(path, params={"at_least": self.position}).json() for path in ("/v1/funnel", "/v1/opportunities", "/v1/requests")
-        ]
+        return [ask(self.http, path) for path in ("/v1/funnel", "/v1/opportunities", "/v1/requests")]
 
 
 def tell(comparisons: list[dict[str, Any]]) -> None:
@@ -140,24 +122,22 @@ def _text(value: Any) -> str:
 
 def main() -> None:
     """Show it."""
-    with TemporaryDirectory(prefix="daybook-h5-") as name:
-        settings = Settings(data=Path(name) / "data")
-        with open_daybook(settings, follow=True) as daybook, TestClient(create_app(daybook), base_url="http://127.0.0.1") as http:
-            company = Company(http)
-            pipeline = company.give(BEGIN, "define_pipeline", name="Sales", stages=STAGES)
-            customer = company.give(BEGIN, "register_customer", name="Kwik-E-Mart")
-            company.sell(customer, pipeline)
-            company.serve(customer)
-            before = company.ask()
-            say("What if a demo were part of the offer? (old | new | difference)")
-            tell(company.try_out(MERGED))
-            say("What if offers were won more often?")
-            tell(company.try_out(LIKELIER))
-            say("What if normal requests were to be answered within four hours?")
-            tell(company.try_out(STRICTER))
-            say("What would a figure say that nobody had thought of?")
-            tell(company.try_out(DECLARED))
-            say("What is, is as it was:", "yes" if company.ask() == before else "NO")
+    with daybook() as http:
+        company = Company(http)
+        pipeline = company.give(BEGIN, "define_pipeline", name="Sales", stages=STAGES)
+        customer = company.give(BEGIN, "register_customer", name="Kwik-E-Mart")
+        company.sell(customer, pipeline)
+        company.serve(customer)
+        before = company.ask()
+        say("What if a demo were part of the offer? (old | new | difference)")
+        tell(company.try_out(MERGED))
+        say("What if offers were won more often?")
+        tell(company.try_out(LIKELIER))
+        say("What if normal requests were to be answered within four hours?")
+        tell(company.try_out(STRICTER))
+        say("What would a figure say that nobody had thought of?")
+        tell(company.try_out(DECLARED))
+        say("What is, is as it was:", "yes" if company.ask() == before else "NO")
 
 
 if __name__ == "__main__":

@@ -18,12 +18,9 @@ from typing import Any
 
 import httpx2
 
+from examples.showing import say
+
 SERVE = "from api.cli import main; main()"
-
-
-def say(*words: object) -> None:
-    """Print a line."""
-    sys.stdout.write(" ".join(map(str, words)) + "\n")
 
 
 def start(data: Path) -> tuple["subprocess.Popen[str]", str]:

@@ -33,8 +33,8 @@ def daybook() -> Generator[TestClient]:
 
 
 def give(http: TestClient, command: str, *, at: str | None = None, **data: Any) -> str:
-    """Send a command about something that happened on the day `at` (now, unless said); the record that it was about."""
-    sent = {"command": command, "data": data} | ({"occurred_at": f"{at}T09:00:00Z"} if at else {})
+    """Send a command about what happened on the day or at the instant `at` (now, unless said); the record that it was about."""
+    sent = {"command": command, "data": data} | ({"occurred_at": at if "T" in at else f"{at}T09:00:00Z"} if at else {})
     [result] = http.post("/v1/commands", json=[sent]).raise_for_status().json()["results"]
     if "problem" in result:
         raise RuntimeError(result["problem"]["detail"])

@@ -7,6 +7,8 @@ from projections.archive import Archive
 from projections.build import Builder, BuildFailed, Checked, Draft, Progress
 from projections.engine import Engine
 from projections.feed import Feed
+from projections.fold import Home
+from projections.homes import Writer
 from projections.plan import Plan
 from readmodels.layout import State, Version
 
@@ -51,11 +53,17 @@ def _build_first(feed: Feed, fresh: Mapping[Engine, Sequence[str]], progress: Pr
 
 
 def _serve_empty(engine: Engine, plan: Plan) -> None:
-    layout = plan.layout_in(engine.tables.home)
     with engine.tables.writing() as writer:
         number = max((version.number for version in writer.versions() if version.fold == plan.name), default=0) + 1
-        writer.create(layout, Version(plan.name, number, State.BUILDING, plan.fold.fingerprint, 0))
-        writer.serve(layout, number)
+        serve_empty(writer, engine.tables.home, plan, number=number)
+
+
+def serve_empty(writer: Writer, home: Home, plan: Plan, *, number: int = 1, position: int = 0) -> Version:
+    """An empty table that serves as if folded up to `position`, as it was registered."""
+    version = Version(plan.name, number, State.BUILDING, plan.fold.fingerprint, position)
+    writer.create(plan.layout_in(home), version)
+    writer.serve(plan.layout_in(home), number)
+    return version
 
 
 def _prepare(engine: Engine, plan: Plan) -> Version | None:

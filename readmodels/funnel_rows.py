@@ -10,9 +10,6 @@ from readmodels.figure_rows import Found, Measure, Rule, Told, rows_behind
 from readmodels.funnel import Question, StageRow, Totals, View, parameters_of, pieces_of, pipelines, stage_rows, total_rows
 from readmodels.funnel_sql import ACTIVITY_DEALS, COHORT_DEALS, TOTALS_DEALS
 
-FOLDS: Final = ("customers", "opportunities", "opportunity_lines", "pipelines", "stage_visits", "stages")
-"""The facts that are asked."""
-
 
 class Number(StrEnum):
     """The numbers that a funnel has: of a stage up to `back_moves`, of a group's totals from `opened` on."""

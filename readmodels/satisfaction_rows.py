@@ -9,9 +9,6 @@ from readmodels.asking import Facts
 from readmodels.figure_rows import Found, Measure, Rule, Told, rows_behind
 from readmodels.satisfaction import CHOSEN, Question, Survey, parameters_of, pieces_of, satisfaction
 
-FOLDS: Final = ("customers", "surveys")
-"""The facts that are asked."""
-
 
 class Number(StrEnum):
     """The numbers that satisfaction has; `distribution` is that of one score."""

@@ -13,10 +13,10 @@ from projections.catalogue import FOLDS, layouts
 from projections.evaluate import Poison, evaluate
 from projections.fold import Home
 from projections.homes import FactTables, LookupTables, Tables
-from projections.plan import Plan, plans
+from projections.plan import plans
+from projections.versions import serve_empty
 from readmodels.asking import Facts, FactSnapshot, Lookups, LookupSnapshot
 from readmodels.facts import FactStore
-from readmodels.layout import State, Version
 from readmodels.lookups import LookupStore
 
 MEMORY: Final = "256MB"
@@ -76,13 +76,8 @@ def _served(tables: AnyTables) -> AnyTables:
     """The same with an empty table of every fold, which serves."""
     with tables.store.writing() as writer:
         for plan in plans(FOLDS, tables.home):
-            writer.create(plan.layout_in(tables.home), _empty(plan))
-            writer.serve(plan.layout_in(tables.home), 1)
+            serve_empty(writer, tables.home, plan)
     return tables
-
-
-def _empty(plan: Plan) -> Version:
-    return Version(plan.name, 1, State.BUILDING, plan.fold.fingerprint, 0)
 
 
 def _put(tables: Tables, writer: Any, folds: Collection[str], events: Sequence[StoredEvent], upto: int) -> None:
@@ -93,4 +88,4 @@ def _put(tables: Tables, writer: Any, folds: Collection[str], events: Sequence[S
         except Poison as poison:
             raise BuildFailed(plan.name, f"{plan.name} fails on the event at position {poison.position}: {poison.message}") from poison
     if upto:
-        writer.advance([_empty(plan) for plan in wanted], upto)
+        writer.advance([version for version in writer.versions() if version.fold in folds], upto)

@@ -23,9 +23,10 @@ from projections.homes import FactTables, LookupTables, Tables
 from projections.plan import Plan, plans
 from projections.rows import rows_of
 from projections.sql import quoted, used_values
+from projections.versions import serve_empty
 from readmodels.asking import LookupReader, Lookups
 from readmodels.facts import FactStore
-from readmodels.layout import State, Version
+from readmodels.layout import Version
 from readmodels.lookups import LookupStore
 from replay.moments import Moment
 
@@ -83,7 +84,8 @@ class Past(ABC):
     def _begin(self, engine: Engine) -> None:
         self.upto = self._history.feed.head()
         lanes = {plan: plan.lanes_in(engine.tables.home) for plan in engine.plans.values()}
-        versions = self._serve(engine)
+        with engine.tables.writing() as writer:
+            versions = {plan: serve_empty(writer, engine.tables.home, plan, position=self.upto) for plan in engine.plans.values()}
         try:
             with (
                 duckdb.connect(":memory:", config={"preserve_insertion_order": False}) as scratch,
@@ -96,15 +98,6 @@ class Past(ABC):
         except duckdb.Error as error:
             names = ", ".join(engine.plans)
             raise BuildFailed(None, f"{names} cannot be folded as of that moment: {error}") from error
-
-    def _serve(self, engine: Engine) -> dict[Plan, Version]:
-        home = engine.tables.home
-        versions = {plan: Version(plan.name, 1, State.BUILDING, plan.fold.fingerprint, self.upto) for plan in engine.plans.values()}
-        with engine.tables.writing() as writer:
-            for plan, version in versions.items():
-                writer.create(plan.layout_in(home), version)
-                writer.serve(plan.layout_in(home), version.number)
-        return versions
 
     def _catch_up(self, engine: Engine) -> None:
         head = self._history.feed.head()

@@ -27,7 +27,7 @@ from projections.catalogue import FOLDS
 from projections.fold import Home
 from projections.opportunities import OPPORTUNITIES
 from projections.plan import plan
-from readmodels import figure_rows, funnel_rows, satisfaction_rows, waterfall
+from readmodels import figure_rows, funnel, funnel_rows, satisfaction, satisfaction_rows, waterfall
 from readmodels.asking import asked
 from readmodels.columns import canonical_instant
 from readmodels.sentences import Language
@@ -193,17 +193,22 @@ def explaining_routes(reading: Reading) -> APIRouter:
     """The routes that say where numbers come from."""
     router = APIRouter(tags=["explanations"], prefix="/v1/explain")
     explainer = Explainer(reading)
+    _add_figures(router, reading, explainer)
+    _add_cells(router, reading, explainer)
+    return router
 
+
+def _add_figures(router: APIRouter, reading: Reading, explainer: Explainer) -> None:
     @router.get("/funnel", response_model=FunnelExplanationBody, responses=responses(404, 409, 422, 503))
     def explain_funnel(wanted: Annotated[FunnelNumber, Query()]) -> Response:
         """The deals behind one number of a funnel, which come to it, and the events that made each count so."""
         wanted.check()
         name, question = question_of("explain funnel", wanted), wanted.question()
         place = (wanted.stage, wanted.group, wanted.number)
-        with reading.facts(wanted, funnel_rows.FOLDS) as facts:
+        with reading.facts(wanted, funnel.FOLDS) as facts:
             shown = funnel_rows.number_shown(facts, question, *place)
             found = funnel_rows.deals_behind(facts, question, *place, limit=wanted.limit + 1, after=reading.after(name, wanted.cursor))
-            position = facts.position(*funnel_rows.FOLDS)
+            position = facts.position(*funnel.FOLDS)
         paged = reading.page(name, found.rows, wanted.limit, figure_rows.place)
         paged["items"] = explainer.rows(wanted, "opportunity", paged["items"], position)
         about = {"figure": "funnel", "stage": wanted.stage, "group": wanted.group, "number": wanted.number}
@@ -216,12 +221,12 @@ def explaining_routes(reading: Reading) -> APIRouter:
         name, question = question_of("explain satisfaction", wanted), wanted.question(wanted.by)
         score = wanted.score if wanted.number is satisfaction_rows.Number.DISTRIBUTION else None
         place = (wanted.group, wanted.number, score)
-        with reading.facts(wanted, satisfaction_rows.FOLDS) as facts:
+        with reading.facts(wanted, satisfaction.FOLDS) as facts:
             shown = satisfaction_rows.number_shown(facts, question, *place)
             found = satisfaction_rows.surveys_behind(
                 facts, question, *place, limit=wanted.limit + 1, after=reading.after(name, wanted.cursor)
             )
-            position = facts.position(*satisfaction_rows.FOLDS)
+            position = facts.position(*satisfaction.FOLDS)
         paged = reading.page(name, found.rows, wanted.limit, figure_rows.place)
         paged["items"] = explainer.rows(wanted, "survey", paged["items"], position)
         about = {"figure": "satisfaction", "group": wanted.group, "number": wanted.number, "score": score}
@@ -235,14 +240,16 @@ def explaining_routes(reading: Reading) -> APIRouter:
         with reading.facts(wanted, waterfall.FOLDS_OF_DEALS) as facts:
             shown = waterfall.bar_shown(facts, question, wanted.bar, wanted.group)
             deals = waterfall.deals_behind(facts, question, wanted.bar, groups=[wanted.group])
+            beyond = deals if after is None else waterfall.deals_behind(facts, question, wanted.bar, groups=[wanted.group], after=after)
             position = facts.position(*waterfall.FOLDS_OF_DEALS)
-        begin = 0 if after is None else [waterfall.place(deal) for deal in deals].index(after) + 1
-        paged = reading.page(name, deals[begin : begin + wanted.limit + 1], wanted.limit, waterfall.place)
+        paged = reading.page(name, beyond[: wanted.limit + 1], wanted.limit, waterfall.place)
         paged["items"] = explainer.deals(wanted, question, paged["items"], position)
         comes_to = sum((deal.value for deal in deals), Decimal(0))
         about = {"figure": "waterfall", "bar": wanted.bar, "group": wanted.group}
         return answer({**about, **_figure(figure_rows.Rule.SUM, shown, comes_to, len(deals)), **paged}, position)
 
+
+def _add_cells(router: APIRouter, reading: Reading, explainer: Explainer) -> None:
     @router.get("/{fold}/{key:path}/{column}", response_model=ExplanationBody, responses=responses(404, 409, 422, 503))
     def explain_cell(
         fold: Annotated[str, Path(description="A read model.")],
@@ -260,8 +267,6 @@ def explaining_routes(reading: Reading) -> APIRouter:
         found = page(explanation.sum, limit=wanted.limit + 1, after=after, descending=descending)
         paged = reading.page(name, found, wanted.limit, lambda each: each[:2])
         return answer({**explainer.told(wanted, explanation, paged["items"]), "next": paged["next"]}, explanation.upto)
-
-    return router
 
 
 def _counts(said: Said, value: Any, so_far: Any) -> dict[str, Any]:
