@@ -11,7 +11,7 @@ from typing import IO, Final
 from bus.errors import LogUnavailable
 from bus.stored import open_stored
 from replay.audit import merkle
-from replay.audit.merkle import HASH_BYTES, HEIGHT, TILE, complete_root
+from replay.audit.merkle import HASH_BYTES, HEIGHT, TILE, complete_root, parents
 from replay.audit.rehash import COUNT_BYTES, tiles
 
 WORTH_A_PROCESS: Final = 50_000
@@ -49,8 +49,7 @@ class Computed:
             self._levels.append(b"".join(self._roots))
             while len(self._levels[-1]) > HASH_BYTES:
                 below = self._levels[-1]
-                pairs = range(0, len(below) - HASH_BYTES, 2 * HASH_BYTES)
-                self._levels.append(b"".join([complete_root(below[at : at + 2 * HASH_BYTES]) for at in pairs]))
+                self._levels.append(parents(below[: len(below) - len(below) % (2 * HASH_BYTES)]))
         return merkle.root(size, self._node)
 
     def _node(self, height: int, index: int) -> bytes:

@@ -2,13 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from hashlib import sha256
 from threading import Event, Thread
 from typing import Final, Protocol
 
 from bus.stored import Entry, StoredEvents
 from replay.audit.errors import LogAltered
-from replay.audit.merkle import leaf_hash
+from replay.audit.merkle import leaf_hash, leaf_hashes
 from replay.audit.tree import Tree
 
 log = logging.getLogger(__name__)
@@ -39,7 +38,7 @@ def catch_up(tree: Tree, stored: StoredEvents, progress: Progress | None = None)
     while size < head:
         entries = stored.entries(size, min(size + STEP, head))
         _check_whole(entries, size, min(size + STEP, head))
-        tree.extend(size, b"".join([sha256(b"\0" + entry).digest() for _, entry in entries]))
+        tree.extend(size, leaf_hashes(entry for _, entry in entries))
         size = tree.size
         if progress is not None:
             progress(size, head)

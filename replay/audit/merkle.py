@@ -1,7 +1,8 @@
 """The Merkle tree of RFC 9162 §2.1: hashes, roots, and proofs of inclusion and consistency over any store of complete subtrees."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
+from struct import iter_unpack
 from typing import Final
 
 HASH_BYTES: Final = 32
@@ -11,6 +12,9 @@ HEIGHT: Final = 8
 TILE: Final = 1 << HEIGHT
 """Hashes in a full tile: the leaves of a complete subtree of height 8, side by side."""
 TILE_BYTES: Final = TILE * HASH_BYTES
+_LEAF: Final = sha256(b"\0")
+_NODE: Final = sha256(b"\1")
+"""Hashes begun with what tells leaves from nodes; to go on with a copy is quicker than to begin, by a fifth for short texts."""
 
 Nodes = Callable[[int, int], bytes]
 """The hash of the complete subtree of 2**height leaves that begins at leaf index << height, by height and index."""
@@ -26,11 +30,32 @@ def node_hash(left: bytes, right: bytes) -> bytes:
     return sha256(b"\1" + left + right).digest()
 
 
+def leaf_hashes(entries: Iterable[bytes]) -> bytes:
+    """The hashes of the leaves of these entries, side by side."""
+    begin = _LEAF.copy
+    digests: list[bytes] = []
+    for entry in entries:
+        begun = begin()
+        begun.update(entry)
+        digests.append(begun.digest())
+    return b"".join(digests)
+
+
+def parents(hashes: bytes) -> bytes:
+    """The hashes of the inner nodes over pairs of an even number of hashes, all side by side."""
+    begin = _NODE.copy
+    digests: list[bytes] = []
+    for (pair,) in iter_unpack(f"{2 * HASH_BYTES}s", hashes):
+        begun = begin()
+        begun.update(pair)
+        digests.append(begun.digest())
+    return b"".join(digests)
+
+
 def complete_root(hashes: bytes) -> bytes:
     """The root over 1, 2, 4, … hashes that stand side by side."""
     while len(hashes) > HASH_BYTES:
-        pairs = range(0, len(hashes), 2 * HASH_BYTES)
-        hashes = b"".join([sha256(b"\1" + hashes[at : at + 2 * HASH_BYTES]).digest() for at in pairs])
+        hashes = parents(hashes)
     return hashes
 
 

@@ -7,13 +7,12 @@ It runs as a process of its own, so that both cores hash; `verification` starts 
 import gc
 import sys
 from collections.abc import Iterator
-from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import IO, Final, Protocol
 
 from bus.stored_sqlite import SQLiteEvents
-from replay.audit.merkle import TILE, TILE_BYTES, complete_root, over
+from replay.audit.merkle import TILE, TILE_BYTES, complete_root, leaf_hashes, over
 
 COUNT_BYTES: Final = 2
 
@@ -33,7 +32,7 @@ def tiles(stored: Texts, after: int, upto: int) -> Iterator[tuple[bytes, bytes]]
         end = min(first + TILE, upto)
         texts = stored.texts(first, end)
         if len(texts) == end - first:
-            hashes = b"".join([sha256(b"\0" + text).digest() for (text,) in texts])
+            hashes = leaf_hashes(text for (text,) in texts)
             yield hashes, complete_root(hashes) if len(hashes) == TILE_BYTES else over(hashes)
         else:
             yield b"", b""
