@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from api import openapi, pages, problems, reading
+from api import asyncapi, openapi, pages, problems, reading
 from api.archiving import archive_routes
 from api.auditing import audit_routes
 from api.body_limit import BodyLimit
@@ -62,6 +62,7 @@ def create_app(daybook: Daybook) -> FastAPI:
     ):
         app.include_router(routes)
     app.state.direct = {("POST", "/v1/commands/"): ("name", door), **reading.install(app, daybook)}
+    asyncapi.install(app)
     pages.install(app)
     app.openapi = cache(lambda: openapi.document(app))  # type: ignore[method-assign]
     return app

@@ -196,7 +196,7 @@ def _bulk_operation() -> dict[str, Any]:
     }
 
 
-def _command_schemas() -> tuple[Mapping[str, Mapping[str, Any]], dict[str, Any]]:
+def command_schemas() -> tuple[Mapping[str, Mapping[str, Any]], dict[str, Any]]:
     """Each command's body schema by its name, and the schemas that they refer to."""
     models = [(command.model, "validation") for command in COMMANDS.values()]
     references, shared = models_json_schema(models, ref_template=REF + "{model}", schema_generator=Published)  # pyright: ignore[reportArgumentType]
@@ -211,7 +211,7 @@ def schema_of(command: RegisteredCommand) -> dict[str, Any]:
 def document(app: FastAPI) -> dict[str, Any]:
     """The whole document."""
     described = get_openapi(title=app.title, version=app.version, summary=app.summary, description=app.description, routes=app.routes)
-    bodies, shared = _command_schemas()
+    bodies, shared = command_schemas()
     paths: dict[str, Any] = {"/v1/commands": {"post": _bulk_operation()}}
     paths |= {f"/v1/commands/{name}": {"post": _command_operation(command, bodies[name])} for name, command in COMMANDS.items()}
     ours = {"Receipt": RECEIPT, "Problem": PROBLEM_SCHEMA, "Result": RESULT, "Results": RESULTS, "CommandLine": LINE}

@@ -1,10 +1,13 @@
-"""Writes the pages that are made from the code, on commands, read models and settings: `python -m api.reference`."""
+"""Writes what is made from the code, on commands, read models, settings and messages: `python -m api.reference`."""
 
+import json
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
+from api import asyncapi
+from api.app import VERSION
 from api.openapi import schema_of
 from api.settings import PREFIX, Settings
 from commands.catalogue import COMMANDS, PAGES
@@ -166,7 +169,17 @@ def _cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-PAGES_WRITTEN: Final = {"commands.md": commands_page, "readmodels.md": read_models_page, "settings.md": settings_page}
+def asyncapi_file() -> str:
+    """The AsyncAPI document, as a file."""
+    return json.dumps(asyncapi.document(VERSION), indent=1, ensure_ascii=False) + "\n"
+
+
+PAGES_WRITTEN: Final = {
+    "asyncapi.json": asyncapi_file,
+    "commands.md": commands_page,
+    "readmodels.md": read_models_page,
+    "settings.md": settings_page,
+}
 
 if __name__ == "__main__":
     for name, page in PAGES_WRITTEN.items():
