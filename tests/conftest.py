@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.postgres", "tests.kafka"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SOAK = os.environ.get("DAYBOOK_SOAK") == "1"
