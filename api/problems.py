@@ -12,7 +12,16 @@ from starlette.exceptions import HTTPException
 from api.imports.errors import ImportRefused, RowRefused
 from api.settings import InvalidSettings
 from bus.copying import ToolFailed
-from bus.errors import ConcurrencyConflict, ForeignLog, LogUnavailable, UnknownEventType
+from bus.errors import (
+    ConcurrencyConflict,
+    ForeignLog,
+    KafkaRefused,
+    KafkaUnavailable,
+    LogUnavailable,
+    PublisherRunning,
+    TopicBroken,
+    UnknownEventType,
+)
 from bus.vault import WrongMasterKey
 from commands.errors import CommandFailed, CommandIdReused, InvalidCommand, NotApplied, UnknownCommand, VersionMismatch
 from domain.errors import CorruptHistory, DaybookError, NotFound, RuleViolation
@@ -84,9 +93,13 @@ STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
     FactsInUse: HTTPStatus.SERVICE_UNAVAILABLE,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     LogUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    KafkaUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    PublisherRunning: HTTPStatus.CONFLICT,
     ConcurrencyConflict: HTTPStatus.SERVICE_UNAVAILABLE,
     CommandFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
     BuildFailed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    KafkaRefused: HTTPStatus.INTERNAL_SERVER_ERROR,
+    TopicBroken: HTTPStatus.INTERNAL_SERVER_ERROR,
     ForeignLog: HTTPStatus.INTERNAL_SERVER_ERROR,
     UnknownEventType: HTTPStatus.INTERNAL_SERVER_ERROR,
     KeyUnusable: HTTPStatus.INTERNAL_SERVER_ERROR,

@@ -257,6 +257,11 @@ class Codec:
         except KeyError as error:
             raise CorruptHistory("event.malformed", f"the event at position {position} lacks {error}") from error
 
+    def text(self, event_type: str, state: str) -> str:
+        """The same, where only a text of an older shape is decoded for it. Raises UnknownEventType, CorruptHistory."""
+        today = self.catalogue.known(event_type).v
+        return state if state.startswith(f"{today},", VERSION_FROM) else self.upcast(event_type, state)
+
     def upcast(self, event_type: str, state: str | bytes) -> str:
         """The stored text brought up to today's shape. Raises UnknownEventType, CorruptHistory."""
         return orjson.dumps(self._parsed(event_type, state)).decode()

@@ -4,7 +4,11 @@ DaybookError
 ├── ConcurrencyConflict   somebody else wrote first: load again, decide again
 ├── UnknownEventType      the log holds a type or shape that this code does not know: it is older than the log
 ├── LogUnavailable        the log cannot be reached or written now; nothing was acknowledged, trying again is safe
-└── ForeignLog            the file or database is not a log of this version of Daybook
+├── ForeignLog            the file or database is not a log of this version of Daybook
+├── KafkaUnavailable      Kafka cannot be reached now; nothing is lost, trying again is safe
+├── KafkaRefused          Kafka does not let us do it, or lacks what we need; somebody has to change something there
+├── PublisherRunning      another process publishes this log
+└── TopicBroken           the topic does not hold what it must: another log's events, or not all of this one's
 """
 
 from domain.errors import DaybookError
@@ -24,3 +28,19 @@ class LogUnavailable(DaybookError):
 
 class ForeignLog(DaybookError):
     """What was to be opened is no log (`log.foreign`), or one written by a newer Daybook (`log.newer`)."""
+
+
+class KafkaUnavailable(DaybookError):
+    """Kafka cannot be reached or does not answer (`kafka.unavailable`), or the topic is not there yet (`kafka.no_topic`). Trying again is safe."""
+
+
+class KafkaRefused(DaybookError):
+    """Kafka refuses our credentials, or what we ask (`kafka.refused`)."""
+
+
+class PublisherRunning(DaybookError):
+    """Another process publishes this log (`publisher.running`), or took over from this one (`publisher.replaced`)."""
+
+
+class TopicBroken(DaybookError):
+    """A topic holds another log's events (`topic.foreign`), is ahead of the log (`topic.ahead`), or lacks events (`topic.gap`)."""

@@ -18,6 +18,7 @@ from bus.erasures import Erasure
 from bus.failures import translated
 from bus.postgres_tables import PostgresRows
 from bus.sqlite_tables import SQLiteRows
+from bus.stored_text import StoredText
 from bus.transaction import Rows, Transaction
 from bus.waiting import Bell
 from domain.envelope import StoredEvent
@@ -112,6 +113,14 @@ class Log(ABC):
         with translated():
             rows = self._recorder.after(after, LAST, limit)
         return [self._codec.stored(*row) for row in rows]
+
+    def read_texts(self, after: int, limit: int) -> list[StoredText]:
+        """The same as the texts that are stored, brought up to today's shape where they are older."""
+        with translated():
+            rows = self._recorder.after(after, LAST, limit)
+        return [
+            StoredText(position, stream, version, kind, self._codec.text(kind, state)) for position, stream, version, kind, state in rows
+        ]
 
     def read_at(self, positions: Sequence[int]) -> list[StoredEvent]:
         """The events at these positions, in the order in which they are named."""

@@ -1,0 +1,1 @@
+"""How events travel over Kafka: the only place that knows its client library."""
