@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from api.observing.note import NOTE, note_code
 from api.problems import PROBLEM, InvalidRequest, MalformedBody, TooLarge, UnsupportedContent, encode
 from domain.errors import RuleViolation
 
@@ -68,7 +69,7 @@ def content_type(headers: Mapping[bytes, bytes], *accepted: str) -> str:
 
 def asked(headers: Mapping[bytes, bytes], parameters: Mapping[str, str]) -> Asked:
     """What goes with a command. Raises InvalidRequest, or RuleViolation `time.too_early`."""
-    correlation_id, causation_id = _trace(headers.get(b"traceparent"))
+    correlation_id, causation_id = origin(headers)
     occurred_at = parameters.get("occurred_at")
     return Asked(
         command_id=_command_id(headers.get(b"idempotency-key")),
@@ -121,10 +122,21 @@ def _version(tag: bytes | None) -> int | None:
     return int(text.strip('"'))
 
 
-def _trace(traceparent: bytes | None) -> tuple[str | None, str | None]:
-    """The trace and the parent span of a W3C traceparent; one that is malformed is ignored, as its standard asks."""
+def origin(headers: Mapping[bytes, bytes]) -> tuple[str | None, str | None]:
+    """The trace and the span that cause what is asked: our own while tracing is on, else what the caller's W3C traceparent names.
+
+    One that is malformed is ignored, as its standard asks.
+    """
+    note = NOTE.get()
+    if note is not None and note.span_id is not None:
+        return note.trace_id, note.span_id
+    traceparent = headers.get(b"traceparent")
     found = _TRACE_PARENT.match(traceparent.decode("latin-1")) if traceparent else None
-    return (found[1], found[2]) if found else (None, None)
+    if found is None:
+        return None, None
+    if note is not None:
+        note.trace_id = found[1]
+    return found[1], found[2]
 
 
 def _wrong(place: str, message: str) -> InvalidRequest:
@@ -188,5 +200,6 @@ async def respond(send: Send, status: int, body: bytes, media_type: bytes, heade
 
 async def refuse(send: Send, described: Mapping[str, Any]) -> None:
     """Send a problem document with its status."""
+    note_code(described["code"])
     retry = ((b"retry-after", b"1"),) if described["status"] == HTTPStatus.SERVICE_UNAVAILABLE else ()
     await respond(send, described["status"], encode(described), PROBLEM.encode(), retry)

@@ -2,14 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 
-from api.asking import JSON, NDJSON, content_type, decoded, flag, headers_of, parameters_of, read_body, refuse, respond
-from api.command_door import ACTOR, SOURCE, Submit, receipt_body
+from api.asking import JSON, NDJSON, content_type, decoded, flag, headers_of, origin, parameters_of, read_body, refuse, respond
+from api.command_door import ACTOR, SOURCE, Refused, Submit, receipt_body
 from api.lines import Door, parse_line, parse_list
 from api.problems import MalformedBody, TooLarge, describe, encode, problem
 from commands.errors import NotApplied
@@ -38,9 +38,10 @@ class Limits:
 class BulkDoor:
     """An ASGI endpoint: reads many commands and answers each in order, or refuses the whole request with a problem."""
 
-    def __init__(self, submit: Submit, limits: Limits) -> None:
+    def __init__(self, submit: Submit, limits: Limits, refused: Refused) -> None:
         self._submit = submit
         self._limits = limits
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -49,7 +50,7 @@ class BulkDoor:
             media_type = content_type(headers, JSON, NDJSON)
             atomic = flag(parameters_of(scope, PARAMETERS), "atomic")
             body = await read_body(receive, self._limits.body)
-            items = await asyncio.to_thread(self._parse, body, media_type)
+            items = caused(await asyncio.to_thread(self._parse, body, media_type), *origin(headers))
             outcomes = await (self._together(items) if atomic else self._each(items))
         except DaybookError as error:
             return await refuse(send, describe(error))
@@ -87,12 +88,33 @@ class BulkDoor:
                 answers += [Refusal(order.command_id, error) for order in orders[start:]]
                 break
         answered = iter(answers)
-        return [next(answered) if isinstance(item, Order) else Refusal(None, item) for item in items]
+        return [next(answered) if isinstance(item, Order) else self._unread(item) for item in items]
+
+    def _unapplied(self, order: Order) -> Refusal:
+        error = NotApplied()
+        self._refused(order.name, error)
+        return Refusal(order.command_id, error)
+
+    def _unread(self, error: DaybookError) -> Refusal:
+        self._refused(None, error)
+        return Refusal(None, error)
 
     async def _together(self, items: Sequence[Item]) -> list[Outcome]:
         if any(isinstance(item, DaybookError) for item in items):
-            return [Refusal(item.command_id, NotApplied()) if isinstance(item, Order) else Refusal(None, item) for item in items]
+            return [self._unapplied(item) if isinstance(item, Order) else self._unread(item) for item in items]
         return await self._submit([item for item in items if isinstance(item, Order)], atomic=True)
+
+
+def caused(items: Sequence[Item], correlation_id: str | None, causation_id: str | None) -> Sequence[Item]:
+    """The commands as caused by the request that they came with, where they do not say themselves what caused them."""
+    if correlation_id is None:
+        return items
+    return [
+        replace(item, correlation_id=correlation_id, causation_id=causation_id)
+        if isinstance(item, Order) and item.correlation_id is None and item.causation_id is None
+        else item
+        for item in items
+    ]
 
 
 def result_of(outcome: Outcome) -> dict[str, Any]:

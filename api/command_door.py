@@ -1,6 +1,6 @@
 """The door for one command: `POST /v1/commands/{name}`, kept short because every write of every service goes through it."""
 
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
 
 import orjson
@@ -30,17 +30,26 @@ class Submit(Protocol):
     def __call__(self, orders: Sequence[Order], *, atomic: bool = False) -> Awaitable[list[Outcome]]: ...
 
 
+Refused = Callable[[str | None, DaybookError], None]
+"""Told of a command (None: it does not say which) that was refused before it came to the dispatcher."""
+
+
 class CommandDoor:
     """An ASGI endpoint: reads one command, hands it to `submit`, answers with its receipt or with a problem."""
 
-    def __init__(self, submit: Submit, *, largest: int) -> None:
+    def __init__(self, submit: Submit, *, largest: int, refused: Refused) -> None:
         self._submit = submit
         self._largest = largest
+        self._refused = refused
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         try:
             order = await self._order(scope, receive)
+        except DaybookError as error:
+            self._refused(scope["path_params"]["name"], error)
+            return await refuse(send, describe(error))
+        try:
             outcome = (await self._submit((order,)))[0]
         except DaybookError as error:
             return await refuse(send, describe(error))

@@ -1,15 +1,8 @@
 """What is asked thousands of times a second goes straight to its endpoint, past the layers that only the other routes need."""
 
-import logging
 from collections.abc import Mapping
-from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
-
-from api.asking import refuse
-from api.problems import fault
-
-log: Final = logging.getLogger(__name__)
 
 Direct = Mapping[tuple[str, str], tuple[str, ASGIApp]]
 """Method and path prefix → the name of the path's last part, and the endpoint that answers it."""
@@ -33,13 +26,6 @@ class Front:
             found = self._direct.get((scope["method"], path[:cut]))
             if found is not None and cut < len(path):
                 scope["path_params"] = {found[0]: path[cut:]}
-                return await self._answer(found[1], scope, receive, send)
+                scope["template"] = f"{path[:cut]}{{{found[0]}}}"
+                return await found[1](scope, receive, send)
         return await self._app(scope, receive, send)
-
-    @staticmethod
-    async def _answer(endpoint: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await endpoint(scope, receive, send)
-        except Exception as error:
-            log.exception("%s %s failed", scope["method"], scope["path"])
-            await refuse(send, fault(scope["method"], scope["path"], error))

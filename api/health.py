@@ -10,8 +10,11 @@ from api.archiving import ArchiveBody, told
 from api.asking import JSON
 from api.openapi import refusals
 from api.problems import encode
-from api.wiring import Daybook
+from api.tables import OUTAGES
+from api.wiring import HOMES, Daybook
+from bus.errors import LogUnavailable
 from projections.build import Checked
+from projections.engine import FoldHealth
 from projections.fold import Home
 from readmodels.layout import State
 from replay.rebuild import Rebuilt
@@ -24,6 +27,21 @@ class HealthBody(BaseModel):
     head: int = Field(description="The last position of the log.")
     folded: dict[Home, int] = Field(description="Up to which position the read models are, by where they lie.")
     troubles: list[str]
+
+
+class LiveBody(BaseModel):
+    """That the process answers."""
+
+    status: Literal["live"]
+
+
+class ReadyBody(BaseModel):
+    """Whether this process should be sent requests."""
+
+    status: Literal["ready", "unready"]
+    head: int | None = Field(description="The last position of the log; null when it does not answer.")
+    lag: dict[Home, int] = Field(description="How many positions the read models of this process are behind it, by where they lie.")
+    troubles: list[str] = Field(description="Why it is not ready.")
 
 
 class FoldBody(BaseModel):
@@ -132,6 +150,21 @@ def health_routes(daybook: Daybook) -> APIRouter:
         body = health_of(daybook)
         return Response(encode(body), 200 if body["status"] == "ok" else 503, media_type=JSON)
 
+    @router.get("/health/live")
+    async def health_live() -> LiveBody:
+        """Whether the process answers at all: where it does not, start it again."""
+        return LiveBody(status="live")
+
+    @router.get(
+        "/health/ready",
+        response_model=ReadyBody,
+        responses={503: {"description": "Send requests elsewhere for now; `troubles` say why.", "model": ReadyBody}},
+    )
+    def health_ready() -> Response:
+        """Whether to send requests here: the log answers, and no read model of this process has stopped or is too far behind."""
+        body = ready_of(daybook)
+        return Response(encode(body), 200 if body["status"] == "ready" else 503, media_type=JSON)
+
     @router.get("/v1/folds", responses=refusals(503))
     def folds() -> FoldsBody:
         """The read models: which version serves, how far each has come, what stopped one."""
@@ -180,3 +213,26 @@ def health_of(daybook: Daybook) -> dict[str, Any]:
         "folded": {home.value: engine.position for home, engine in daybook.tables.engines.items()},
         "troubles": troubles,
     }
+
+
+def ready_of(daybook: Daybook) -> dict[str, Any]:
+    """Whether this process can answer well now; asked often, so it looks at the log and at the register of read models, at no event."""
+    if daybook.streams.ended:
+        return {"status": "unready", "head": None, "lag": {}, "troubles": ["Daybook is shutting down"]}
+    try:
+        head = daybook.books.log.head()
+        health = daybook.tables.health()
+    except (LogUnavailable, *OUTAGES) as error:
+        return {"status": "unready", "head": None, "lag": {}, "troubles": [_outage(error)]}
+    troubles, most = daybook.tables.troubles(health), daybook.settings.ready_lag
+    lag = {home.value: max((each.lag for each in health if each.home is home and _follows(each)), default=0) for home in HOMES}
+    troubles += [f"the {home} are {behind:,} positions behind the log" for home, behind in lag.items() if behind > most]
+    return {"status": "unready" if troubles else "ready", "head": head, "lag": lag, "troubles": troubles}
+
+
+def _follows(each: FoldHealth) -> bool:
+    return each.state is State.SERVING and not each.stale and each.error is None
+
+
+def _outage(error: Exception) -> str:
+    return error.message if isinstance(error, LogUnavailable) else f"the read models cannot be read ({type(error).__name__})"

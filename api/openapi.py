@@ -96,6 +96,13 @@ MEANINGS: Final[Mapping[int, str]] = {
     503: "Daybook cannot answer now; the same request may succeed later.",
 }
 
+TRACE_PARENT: Final[Mapping[str, Any]] = {
+    "name": "traceparent",
+    "in": "header",
+    "description": "W3C trace context, kept with the events.",
+    "schema": {"type": "string"},
+}
+
 COMMAND_HEADERS: Final[tuple[Mapping[str, Any], ...]] = (
     {
         "name": "Idempotency-Key",
@@ -109,7 +116,7 @@ COMMAND_HEADERS: Final[tuple[Mapping[str, Any], ...]] = (
         "description": "The version of the record that you saw, in double quotes; 0 for one that must not exist yet.",
         "schema": {"type": "string", "pattern": ENTITY_TAG},
     },
-    {"name": "traceparent", "in": "header", "description": "W3C trace context, kept with the events.", "schema": {"type": "string"}},
+    TRACE_PARENT,
 )
 
 OCCURRED_AT: Final[Mapping[str, Any]] = {
@@ -182,7 +189,7 @@ def _bulk_operation() -> dict[str, Any]:
         "tags": ["commands"],
         "operationId": "bulk_commands",
         "summary": "Send many commands at once, as a JSON list or as NDJSON.",
-        "parameters": [ATOMIC],
+        "parameters": [TRACE_PARENT, ATOMIC],
         "requestBody": {
             "required": True,
             "content": {

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from api.imports.errors import ImportRefused, RowRefused
+from api.observing.note import note_code
 from api.settings import InvalidSettings
 from bus.copying import ToolFailed
 from bus.errors import (
@@ -140,6 +141,7 @@ def places(details: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, str]]:
 
 def answer(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """A problem document as a response with its own status."""
+    note_code(body["code"])
     return Response(encode(body), body["status"], headers=dict(headers or {}), media_type=PROBLEM)
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from api import asyncapi
-from api.app import VERSION
+from api.observing.page import metrics_page
 from api.openapi import schema_of
 from api.settings import PREFIX, Settings
+from api.version import VERSION
 from commands.catalogue import COMMANDS, PAGES
 from commands.registry import RegisteredCommand
 from projections.catalogue import FOLDS
@@ -177,6 +178,7 @@ def asyncapi_file() -> str:
 PAGES_WRITTEN: Final = {
     "asyncapi.json": asyncapi_file,
     "commands.md": commands_page,
+    "metrics.md": metrics_page,
     "readmodels.md": read_models_page,
     "settings.md": settings_page,
 }

@@ -11,10 +11,13 @@ import uvicorn
 
 from api.app import create_server
 from api.folder import Folder, announced, held
+from api.observing import logs
 from api.problems import Unavailable
 from api.settings import InvalidSettings, Settings, is_loopback
 from api.wiring import open_daybook
 from projections.build import Progress
+
+log: Final = logs.logger(__name__)
 
 BACKLOG: Final = 2048
 PATIENCE: Final = 5.0
@@ -33,7 +36,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None], progress: Progres
         url = f"http://{settings.host}:{listener.getsockname()[1]}"
         config = uvicorn.Config(
             create_server(daybook),
-            log_level="warning",
+            log_config=None,
             access_log=False,
             server_header=False,
             lifespan="off",
@@ -41,7 +44,9 @@ def serve(settings: Settings, *, ready: Callable[[str], None], progress: Progres
         )
         with announced(folder, url), _signals_survived():
             ready(url)
+            log.info("serving", url=url, head=daybook.books.log.head())
             Server(config, farewell=daybook.streams.end).run(sockets=[listener])
+        log.info("stopped")
 
 
 class Server(uvicorn.Server):

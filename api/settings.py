@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
@@ -59,12 +59,36 @@ class Settings(BaseSettings):
     sql_seconds: float = Field(10.0, gt=0, description="the longest that one SQL query may run")
     whatif_seconds: float = Field(60.0, gt=0, description="the longest that one trial (what if) may run")
     sql_rows: int = Field(100_000, ge=1, description="the most rows that one SQL query may return")
+    ready_lag: int = Field(100_000, ge=0, description="how many events read models may be behind the log while `/health/ready` says ready")
+    metrics_port: int | None = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="the port, on loopback, where `publish` and `work` serve `/metrics`; 0 takes a free one; a server has them at its own address",
+    )
+    traces: str | None = Field(
+        None, description="where OpenTelemetry spans go by OTLP/HTTP, such as http://127.0.0.1:4318; without it nothing is traced"
+    )
+    traces_ratio: float = Field(1.0, ge=0, le=1, description="the share of traces that are sent")
+    log: Literal["auto", "json", "text"] = Field(
+        "auto", description="how lines of the log look: `json`, `text`, or `auto`: JSON unless standard error is a terminal"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] | None = Field(
+        None, description="from which level on lines are written; without it `info` for processes that go on, `warning` for other commands"
+    )
 
     @field_validator("log_url", "lookups_url", "keys_url")
     @classmethod
     def _postgresql(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and urlsplit(url.get_secret_value()).scheme not in ("postgresql", "postgres"):
             raise ValueError("give a postgresql:// address, or leave it out for a file in the data folder")
+        return url
+
+    @field_validator("traces")
+    @classmethod
+    def _http(cls, url: str | None) -> str | None:
+        if url is not None and (urlsplit(url).scheme not in ("http", "https") or urlsplit(url).username is not None):
+            raise ValueError("give an http:// or https:// address without a password")
         return url
 
     def shown(self) -> dict[str, Any]:

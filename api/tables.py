@@ -22,6 +22,7 @@ from projections.feed import Feed
 from projections.fold import Home
 from projections.follower import Follower
 from projections.homes import FactTables, LookupTables
+from projections.watching import UNWATCHED, Watch
 from readmodels.facts import FactStore
 from readmodels.lookups import LookupStore
 from replay.rebuild import Rebuilt, rebuild, verify
@@ -90,11 +91,11 @@ class Tables:
         """Every version of every fold in both homes."""
         return [health for engine in self.engines.values() for health in engine.health()]
 
-    def troubles(self) -> list[str]:
-        """What keeps read models from being up to date, one sentence each."""
+    def troubles(self, health: Sequence[FoldHealth] | None = None) -> list[str]:
+        """What keeps read models from being up to date, one sentence each; by their `health`, where it is known already."""
         stopped = (
             f"{each.fold} in the {each.home} stopped at position {each.error_position}: {each.error}"
-            for each in self.health()
+            for each in (self.health() if health is None else health)
             if each.error
         )
         outages = (f"the {home} cannot be written: {follower.trouble}" for home, follower in self.following.items() if follower.trouble)
@@ -174,6 +175,7 @@ def open_tables(
     follow: bool,
     progress: Progress | None,
     archive: Archive | None = None,
+    watch: Watch = UNWATCHED,
 ) -> Generator[Tables]:
     """The read models over a log: followed by threads of their own, or brought up to date once.
 
@@ -181,7 +183,7 @@ def open_tables(
     """
     with ExitStack() as closing:
         with _writable():
-            tables = _opened(feed, lookups_place, facts_path, closing, archive, follow=follow, progress=progress)
+            tables = _opened(feed, lookups_place, facts_path, closing, archive, follow=follow, progress=progress, watch=watch)
         yield tables
 
 
@@ -194,12 +196,14 @@ def _opened(
     *,
     follow: bool,
     progress: Progress | None,
+    watch: Watch,
 ) -> Tables:
     lookups = _lookups(lookups_place)
     closing.callback(lookups.close)
     facts = FactStore(facts_path, layouts(Home.FACTS))
     closing.callback(facts.close)
-    engines = {Home.LOOKUPS: Engine(LookupTables(lookups), FOLDS, feed), Home.FACTS: Engine(FactTables(facts), FOLDS, feed)}
+    homes = (LookupTables(lookups), FactTables(facts))
+    engines = {tables.home: Engine(tables, FOLDS, feed, watch=watch) for tables in homes}
     stale = versions.start(feed, list(engines.values()), progress, archive)
     following = {home: Follower(engine, gather=GATHER[home]) for home, engine in engines.items()} if follow else {}
     tables = Tables(feed, lookups, facts, engines, following, archive)

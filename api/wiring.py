@@ -12,6 +12,9 @@ from pydantic import SecretStr
 from api.archiving import open_archive
 from api.auditing import open_auditor
 from api.folder import Folder, settle
+from api.observing.deciding import Watched
+from api.observing.states import watch_all
+from api.observing.telemetry import SERVE, Telemetry, open_telemetry
 from api.problems import NotYet, Unavailable
 from api.settings import Settings
 from api.streams import Streams
@@ -61,6 +64,7 @@ class Daybook:
     history: History
     pasts: Pasts
     excerpts: Excerpts
+    telemetry: Telemetry
 
     def submit(self, orders: Sequence[Order], *, atomic: bool = False) -> Awaitable[list[Outcome]]:
         """Hand orders to the dispatcher from an event loop. Raises Unavailable while closing."""
@@ -125,12 +129,13 @@ def open_daybook(settings: Settings, *, follow: bool = False, progress: Progress
     folder = Folder(settings.data)
     with open_books(settings) as books, ExitStack() as closing:
         url = settings.lookups_url.get_secret_value() if settings.lookups_url else None
+        telemetry = closing.enter_context(open_telemetry(settings, SERVE))
         archive = closing.enter_context(open_archive(settings, books.log, follow=follow))
         tables = closing.enter_context(
-            open_tables(books.log, url or folder.lookups, folder.facts, follow=follow, progress=progress, archive=archive)
+            open_tables(books.log, url or folder.lookups, folder.facts, follow=follow, progress=progress, archive=archive, watch=telemetry)
         )
         auditor = closing.enter_context(open_auditor(settings, books.log, follow=follow))
-        group = GroupCommit(books.dispatcher)
+        group = GroupCommit(Watched(books.decides_on, books.log, telemetry))
         closing.callback(group.close)
         streams = Streams(books.log, settings.max_streams)
         closing.callback(streams.close)
@@ -139,7 +144,8 @@ def open_daybook(settings: Settings, *, follow: bool = False, progress: Progress
         closing.callback(pasts.close)
         excerpts = Excerpts()
         closing.callback(excerpts.close)
-        yield Daybook(settings, books, group, tables, auditor, streams, archive, history, pasts, excerpts)
+        watch_all(telemetry.metrics, books.log, tables, streams, archive, auditor)
+        yield Daybook(settings, books, group, tables, auditor, streams, archive, history, pasts, excerpts, telemetry)
 
 
 def _place(url: SecretStr | None, file: Path) -> str | Path:

@@ -6,9 +6,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import cast
+from typing import Protocol, cast
 
-from commands.dispatch import Dispatcher
 from commands.order import Job, Order, Outcome
 
 LARGEST_GROUP = 512
@@ -21,10 +20,16 @@ class _Waiting:
     answer: "Future[list[Outcome]] | asyncio.Future[list[Outcome]]"
 
 
+class Deciding(Protocol):
+    """What decides and appends several jobs in one transaction: the dispatcher, or whoever watches it."""
+
+    def execute_all(self, jobs: Sequence[Job]) -> list[list[Outcome]]: ...
+
+
 class GroupCommit:
     """Shares one dispatcher among threads and event loops; nothing is answered before it is durable."""
 
-    def __init__(self, dispatcher: Dispatcher) -> None:
+    def __init__(self, dispatcher: Deciding) -> None:
         self._dispatcher = dispatcher
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._closed = False

@@ -14,6 +14,7 @@ from projections.fold import Fold, Home
 from projections.homes import Tables, Writer
 from projections.plan import Plan, plans
 from projections.rows import rows_of
+from projections.watching import UNWATCHED, Watch
 from readmodels.layout import Moved, State, Version
 
 BATCH: Final = 2_000
@@ -52,13 +53,14 @@ class FoldHealth:
 class Engine:
     """Moves the folds of one home on. Only `advance` and `apply` write; they may be called from any thread."""
 
-    def __init__(self, tables: Tables, folds: Iterable[Fold], feed: Feed, *, bulk_lag: int = BULK_LAG) -> None:
+    def __init__(self, tables: Tables, folds: Iterable[Fold], feed: Feed, *, bulk_lag: int = BULK_LAG, watch: Watch = UNWATCHED) -> None:
         self.tables = tables
         self.feed = feed
         self.plans = {plan.name: plan for plan in plans(folds, tables.home)}
         self.turn = threading.RLock()
         """Held while tables are moved on; whoever switches versions holds it too."""
         self._bulk_lag = bulk_lag
+        self._watch = watch
 
     def targets(self, state: State = State.SERVING) -> list[Target]:
         """The tables that this code can move on: folded by today's declarations, and not stopped."""
@@ -125,10 +127,14 @@ class Engine:
             return False
         with suppress(Moved):
             if upto - after > self._bulk_lag:
-                self._apply_bulk(group, after, min(upto, after + SLICE))
+                upto = min(upto, after + SLICE)
+                with self._watch.folding(self.tables.home, (), upto - after):
+                    self._apply_bulk(group, after, upto)
             else:
                 events = [event for event in self.feed.read(after, BATCH) if event.position <= upto]
-                self.apply(group, events, upto if len(events) < BATCH else events[-1].position)
+                reached = upto if len(events) < BATCH else events[-1].position
+                with self._watch.folding(self.tables.home, events, reached - after):
+                    self.apply(group, events, reached)
         return True
 
     def apply(self, group: Sequence[Target], events: Sequence[StoredEvent], upto: int) -> None:

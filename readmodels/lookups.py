@@ -93,6 +93,7 @@ class LookupStore:
             connect_args={"timeout": BUSY_SECONDS, "isolation_level": None, "check_same_thread": False},
             json_serializer=_json,
             json_deserializer=orjson.loads,
+            hide_parameters=True,
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -106,6 +107,7 @@ class LookupStore:
             connect_args={"options": f"-csearch_path={schema} -ctimezone=UTC"},
             json_serializer=_json,
             json_deserializer=orjson.loads,
+            hide_parameters=True,
         )
         with engine.begin() as connection:
             connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))

@@ -27,10 +27,14 @@ from api.cli import (
     trying,
 )
 from api.cli.session import Session, failures_told
+from api.observing import logs
 from api.settings import load_settings
 
 GLOBAL_OPTIONS: Final = {"--data": True, "--json": False}
 """Options that may stand anywhere, and whether each takes a value."""
+
+GOING_ON: Final = frozenset({"serve", "publish", "work"})
+"""Commands that go on until they are told to stop; what they log is read later."""
 
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder (DAYBOOK_DATA).", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
@@ -47,6 +51,8 @@ program = typer.Typer(
 def begin(context: typer.Context, data: Data = None, *, as_json: AsJson = False) -> None:
     """Read the settings."""
     settings = load_settings(data=data)
+    going_on = context.invoked_subcommand in GOING_ON
+    logs.install(settings.log, settings.log_level or ("info" if going_on else "warning"))
     context.obj = Session(settings, as_json, folder_given="data" in settings.model_fields_set)
 
 

@@ -35,6 +35,10 @@ VIOLATIONS = (
     ("the-web-stays-at-the-door", "bus", "import fastapi"),
     ("the-web-stays-at-the-door", "readmodels", "from starlette.responses import Response"),
     ("the-web-stays-at-the-door", "replay", "import rich"),
+    ("watched-from-the-door", "bus", "import prometheus_client"),
+    ("watched-from-the-door", "projections", "from structlog import get_logger"),
+    ("the-bus-names-traces", "projections", "from opentelemetry import trace"),
+    ("the-bus-names-traces", "commands", "import opentelemetry.trace"),
 )
 
 COMMANDS_MAY_USE = {"domain", "commands", "email_validator", "orjson", "phonenumbers", "pydantic", "pydantic_core", "uuid_utils"}

@@ -126,5 +126,14 @@ class Server:
         return code
 
     def complaints(self) -> str:
-        """What it wrote besides where it serves."""
-        return "".join(line for line in self.said.read_text().splitlines(keepends=True) if line.strip() and not line.startswith('{"url"'))
+        """What it wrote besides where it serves and what it does."""
+        return "".join(line for line in self.said.read_text().splitlines(keepends=True) if line.strip() and not _harmless(line))
+
+
+def _harmless(line: str) -> bool:
+    """Whether a line says where it serves, or is one of the log that warns of nothing."""
+    try:
+        told = json.loads(line)
+    except ValueError:
+        return False
+    return "url" in told or told.get("level") in ("debug", "info")
