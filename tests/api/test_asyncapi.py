@@ -9,8 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 
-from api.app import VERSION
 from api.asyncapi import document
+from api.version import VERSION
 from bus.codec import Codec, person_of
 from commands.catalogue import COMMANDS
 from domain.catalogue import EVENTS
