@@ -1,12 +1,12 @@
-"""Figures and a customer as of random moments, beside the same figures written by hand in SQL over the files of the archive."""
+"""Figures and a customer as of random moments, beside the same answers written by hand in SQL over the files of the archive."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 import duckdb
@@ -16,60 +16,16 @@ from api.app import create_app
 from api.folder import Folder
 from api.settings import Settings
 from api.wiring import Daybook, open_daybook
+from bench.by_hand import BY_HAND, TOLD, alike
 from bench.copies import history
 from bench.figures import Figure
 from replay.archive.archive import Archive
 
+Answer = TypeVar("Answer")
 EVENTS = 1_000_000
 ASKED = 7
 """How often each question is asked, each time of another moment; the median counts."""
 
-BY_HAND: Final = {
-    "funnel": """
-        WITH moves AS (
-            SELECT opportunity_id, stage, base_amount, occurred_at, position FROM read_parquet('{files}/opportunity.opened/*') WHERE {seen}
-            UNION ALL BY NAME SELECT opportunity_id, to_stage AS stage, base_amount, occurred_at, position
-            FROM read_parquet(['{files}/opportunity.stage_changed/*', '{files}/opportunity.won/*', '{files}/opportunity.lost/*',
-                               '{files}/opportunity.reopened/*'], union_by_name = true) WHERE {seen}
-        ), visits AS (
-            SELECT *, lead(occurred_at) OVER deal AS left_at, row_number() OVER (PARTITION BY opportunity_id ORDER BY position DESC) AS last
-            FROM moves WINDOW deal AS (PARTITION BY opportunity_id ORDER BY position)
-        ), stays AS (
-            SELECT opportunity_id, stage, sum(date_diff('microsecond', occurred_at, left_at)) AS stayed, max(base_amount) AS worth,
-                   bool_or(last = 1) AS here
-            FROM visits GROUP BY ALL
-        )
-        SELECT stage, count(*) AS visited, sum(worth) AS value, count(*) FILTER (here) AS now_in, median(stayed), quantile_cont(stayed, 0.9)
-        FROM stays GROUP BY stage
-    """,
-    "satisfaction": """
-        WITH amended AS (
-            SELECT survey_id, arg_max(score, position) AS score FROM read_parquet('{files}/survey.answer_amended/*') WHERE {seen} GROUP BY 1
-        )
-        SELECT kind, count(*), avg(coalesce(amended.score, answered.score)),
-               count(*) FILTER (coalesce(amended.score, answered.score) >= 4) / count(*), histogram(coalesce(amended.score, answered.score))
-        FROM read_parquet('{files}/survey.answered/*') AS answered LEFT JOIN amended USING (survey_id) WHERE {seen} GROUP BY kind
-    """,
-    "waterfall": """
-        WITH changes AS (
-            SELECT opportunity_id, position, occurred_at, base_amount, TRUE AS opened, 'open' AS status
-            FROM read_parquet('{files}/opportunity.opened/*') WHERE {seen}
-            UNION ALL SELECT opportunity_id, position, occurred_at, base_amount, FALSE, status
-            FROM read_parquet('{files}/opportunity.amount_changed/*') WHERE {seen}
-            UNION ALL SELECT opportunity_id, position, occurred_at, base_amount, FALSE, 'won' FROM read_parquet('{files}/opportunity.won/*') WHERE {seen}
-            UNION ALL SELECT opportunity_id, position, occurred_at, base_amount, FALSE, 'lost' FROM read_parquet('{files}/opportunity.lost/*') WHERE {seen}
-            UNION ALL SELECT opportunity_id, position, occurred_at, base_amount, FALSE, 'open' FROM read_parquet('{files}/opportunity.reopened/*')
-            WHERE {seen}
-        ), ordered AS (
-            SELECT *, lag(base_amount) OVER deal AS was, lag(status) OVER deal AS before FROM changes
-            WINDOW deal AS (PARTITION BY opportunity_id ORDER BY position)
-        )
-        SELECT CASE WHEN opened THEN 'new' WHEN before = 'open' AND status <> 'open' THEN status WHEN before <> 'open' AND status = 'open' THEN 'reopened'
-                    WHEN base_amount > was THEN 'up' ELSE 'down' END AS bar, count(*), sum(base_amount - coalesce(was, 0)), sum(base_amount)
-        FROM ordered WHERE occurred_at >= TIMESTAMP '{since}' GROUP BY bar
-    """,
-}
-"""What each figure comes down to, as somebody would write it who knows the events."""
 GOALS: Final = {"funnel": "≤ 500 ms, ≤ 3 ×", "satisfaction": "≤ 500 ms, ≤ 3 ×", "waterfall": "≤ 1,000 ms, ≤ 3 ×"}
 
 
@@ -92,23 +48,21 @@ def figures_of(daybook: Daybook, http: TestClient, files: Path) -> list[Figure]:
     def moment() -> datetime:
         return (first + (last - first) * chance.uniform(0.3, 1)).replace(tzinfo=UTC)
 
-    def asked(path: str, **given: Any) -> Callable[[], float]:
-        return lambda: _milliseconds(lambda: _get(http, path, as_of=moment().isoformat(), **given))
-
     since = first + (last - first) / 2
-    paths = {
-        "funnel": asked("/v1/funnel"),
-        "satisfaction": asked("/v1/satisfaction"),
-        "waterfall": asked("/v1/waterfall", since=f"{since:%Y-%m-%d}"),
-    }
     head = f"{daybook.books.log.head():,} events"
     figures: list[Figure] = []
-    for name, ours in paths.items():
-        theirs = lambda name=name: _by_hand(BY_HAND[name], files, moment(), since)  # noqa: E731 - a line of this loop
-        pairs = [(ours(), theirs()) for _ in range(ASKED)]
-        mine, hand = median(pair[0] for pair in pairs), median(pair[1] for pair in pairs)
+    for name, by_hand in BY_HAND.items():
+        times: list[tuple[float, float]] = []
+        for at in [moment() for _ in range(ASKED)]:
+            given = {"as_of": at.isoformat(), **({"since": f"{since:%Y-%m-%d}"} if name == "waterfall" else {})}
+            mine, answer = _timed(lambda given=given: http.get(f"/v1/{name}", params=given).raise_for_status().json())  # noqa: B023 - called at once
+            hand, rows = _by_hand(by_hand, files, at, since)
+            if not alike(TOLD[name](answer), rows):
+                raise AssertionError(f"{name} as of {at} is not what is written by hand")
+            times.append((mine, hand))
+        mine, hand = (median(column) for column in zip(*times, strict=True))
         figures.append(Figure(f"{name} as of a random moment, {head}", mine, "ms", "by hand in SQL", hand, GOALS[name]))
-    one = median(_milliseconds(lambda: _customer(http, chance.choice(customers), moment())) for _ in range(5 * ASKED))
+    one = median(_timed(lambda: _customer(http, chance.choice(customers), moment()))[0] for _ in range(5 * ASKED))
     return [*figures, Figure(f"customer 360 as of a random moment, {head}", one, "ms", goal="≤ 50 ms")]
 
 
@@ -118,18 +72,18 @@ def _customer(http: TestClient, customer: UUID, moment: datetime) -> None:
         answer.raise_for_status()
 
 
-def _by_hand(sql: str, files: Path, moment: datetime, since: datetime) -> float:
+def _by_hand(statements: Sequence[str], files: Path, moment: datetime, since: datetime) -> tuple[float, list[tuple[Any, ...]]]:
+    """Milliseconds and the rows of all statements."""
     seen = f"occurred_at <= TIMESTAMP '{moment:%Y-%m-%d %H:%M:%S.%f}'"
-    query = sql.format(files=files, seen=seen, since=f"{since:%Y-%m-%d}")
+    filled = [sql.format(files=files, seen=seen, since=f"{since:%Y-%m-%d}") for sql in statements]
     with duckdb.connect() as connection:
-        return _milliseconds(lambda: connection.execute(query).fetchall())
+        return _timed(
+            lambda: [row for sql in filled for row in connection.execute(sql).fetchall() if not sql.lstrip().startswith("CREATE")]
+        )
 
 
-def _get(http: TestClient, path: str, **asked: Any) -> None:
-    http.get(path, params=asked).raise_for_status()
-
-
-def _milliseconds(work: Callable[[], object]) -> float:
+def _timed(work: Callable[[], Answer]) -> tuple[float, Answer]:
+    """Milliseconds, and what came of it."""
     started = perf_counter()
-    work()
-    return (perf_counter() - started) * 1000
+    answer = work()
+    return (perf_counter() - started) * 1000, answer

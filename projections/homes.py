@@ -181,20 +181,20 @@ class FactTables:
         finally:
             writer.connection.unregister("incoming_rows")
 
-    def put_relation(self, writer: FactWriter, plan: Plan, number: int, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:  # noqa: ARG002 - `scratch` is the writer's own connection
+    def put_relation(self, writer: FactWriter, plan: Plan, number: int, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
         """Combine the rows of a relation of the writer's own connection with those in the table."""
         layout = plan.layout_in(Home.FACTS)
-        table, columns = quoted(layout.physical(number)), ", ".join(quoted(name) for name in layout.names)
         if plan.fold.per_event:
-            scratch.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM {relation}")
+            writer.load(layout, number, relation)
             return
+        table, columns = quoted(layout.physical(number)), ", ".join(quoted(name) for name in layout.names)
         keys = ", ".join(quoted(name) for name in layout.key)
         scratch.execute(f"CREATE OR REPLACE TEMP TABLE incoming AS SELECT {columns} FROM {relation}")
         both = f"(SELECT {columns} FROM incoming UNION ALL SELECT {columns} FROM {table} SEMI JOIN incoming USING ({keys}))"
         scratch.execute(f"CREATE OR REPLACE TEMP TABLE merged AS {combined(plan, plan.lanes_in(Home.FACTS), both)}")
         same = " AND ".join(f"{table}.{quoted(name)} = merged.{quoted(name)}" for name in layout.key)
         scratch.execute(f"DELETE FROM {table} USING merged WHERE {same}")
-        scratch.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM merged")
+        writer.load(layout, number, "merged")
 
     @contextmanager
     def scratch(self, writer: FactWriter | None = None) -> Generator[duckdb.DuckDBPyConnection]:
@@ -220,19 +220,6 @@ class FactTables:
             connection.register("ready_rows", scratch.execute(f"SELECT {columns} FROM {relation}").to_arrow_reader(FILL_ROWS))
             connection.execute(f"INSERT INTO {quoted(layout.physical(version.number))} ({columns}) SELECT {columns} FROM ready_rows")
             connection.unregister("ready_rows")
-
-    def load(self, plan: Plan, version: Version, rows: pa.RecordBatchReader) -> None:
-        """Load rows that another DuckDB made, in one transaction."""
-        layout = plan.layout_in(Home.FACTS)
-        columns = ", ".join(quoted(name) for name in layout.names)
-        with self.store.writing() as writer:
-            writer.connection.register("incoming_rows", rows)
-            try:
-                writer.connection.execute(
-                    f"INSERT INTO {quoted(layout.physical(version.number))} ({columns}) SELECT {columns} FROM incoming_rows"
-                )
-            finally:
-                writer.connection.unregister("incoming_rows")
 
     @contextmanager
     def comparing(self) -> Generator[Difference]:

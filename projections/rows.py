@@ -33,6 +33,26 @@ def rows_of(plan: Plan, lanes: Sequence[Lane], types: Iterable[str]) -> str | No
     return f"SELECT {', '.join(columns)} FROM ({marks}) AS won {' '.join(joins)}"
 
 
+def narrow_rows_of(plan: Plan, lanes: Sequence[Lane], types: Iterable[str]) -> str | None:
+    """The same where the rows have few columns: values are grouped along with their marks, so that each event is read but once."""
+    present = frozenset(types)
+    routes = [route for event_type, found in plan.routes.items() if event_type in present for route in found]
+    said = " UNION ALL ".join(select for route in routes if (select := contribution(plan, lanes, route)))
+    if plan.fold.per_event or not said:
+        return said or None
+    keys = ", ".join(quoted(name) for name in plan.fold.key)
+    cells = ", ".join(cell for lane in lanes for cell in _carried(lane))
+    return f"SELECT {keys}, {cells} FROM ({said}) GROUP BY {keys}"
+
+
+def _carried(lane: Lane) -> list[str]:
+    if lane.rule not in MARKED:
+        return [f"{aggregate(lane)} AS {quoted(lane.names[0])}"]
+    best, mark = "min" if lane.rule is Rule.FIRST else "max", quoted(lane.mark_name)
+    values = [f"arg_{best}_null({quoted(name)}, {mark}) AS {quoted(name)}" for name in lane.names]
+    return [f"{best}({mark}) AS {mark}", *values]
+
+
 def _by_position(lane: Lane) -> bool:
     """Whether the lane's values can be found by the mark they won by."""
     return lane.rule in MARKED and lane.order is Order.POSITION

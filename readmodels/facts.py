@@ -3,7 +3,7 @@
 import os
 import re
 import threading
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,6 +39,19 @@ _REGISTER: Final = """
     )
 """
 
+_READY: Final = (
+    "SET TimeZone = 'UTC'",
+    # Texts are stored as they are or by dictionary: finding shorter codes for them takes longer than all the rest of a rebuild.
+    "SET disabled_compression_methods = 'fsst,dict_fsst'",
+    _REGISTER,
+    "SET python_enable_replacements = false",
+)
+_SHUT: Final = (
+    "SET enable_external_file_cache = false",  # what was read from files before is forgotten, and which files those were
+    "SET enable_external_access = false",
+    "SET lock_configuration = true",
+)
+
 
 class FactsInUse(DaybookError):
     """Another process has the fact file open; DuckDB allows one."""
@@ -62,19 +75,33 @@ class FactStore:
     No SQL on it can reach files or the network or change its configuration.
     """
 
-    def __init__(self, path: Path | None, layouts: Iterable[Layout], *, memory_limit: str = "640MB", threads: int | None = None) -> None:
-        """Open the file at `path`, made if it is not there; None keeps the facts in memory. Raises FactsInUse."""
+    def __init__(
+        self,
+        path: Path | None,
+        layouts: Iterable[Layout],
+        *,
+        memory_limit: str = "640MB",
+        threads: int | None = None,
+        spill: Path | None = None,
+        begin: Callable[["FactWriter"], None] | None = None,
+    ) -> None:
+        """Open the file at `path`, made if it is not there; None keeps the facts in memory, what there is no room for in `spill`.
+
+        `begin` fills it before it is shut off, when files can be read still and nobody else has it. Raises FactsInUse.
+        """
         self.layouts: Mapping[str, Layout] = {layout.name: layout for layout in layouts}
         config: dict[str, str | bool | int | float | list[str]] = {"memory_limit": memory_limit, "preserve_insertion_order": False}
         if path is not None:
             config["temp_directory"] = f"{path}.tmp"
+        elif spill is not None:
+            config["temp_directory"] = str(spill)
         config["threads"] = threads or HALF_OF_THE_CORES
         self._path = path
         self._config = config
         self._closed = False
         self._opening = threading.Lock()
         self._writing = threading.RLock()
-        self._connection = _opened(path, config)
+        self._connection = _opened(path, config, begin)
 
     def close(self) -> None:
         """Write everything into the file and let go of it."""
@@ -195,21 +222,26 @@ def _connected(connection: duckdb.DuckDBPyConnection, statement: str) -> duckdb.
     return cursor
 
 
-def _opened(path: Path | None, config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
+def _opened(
+    path: Path | None, config: dict[str, str | bool | int | float | list[str]], begin: Callable[["FactWriter"], None] | None = None
+) -> duckdb.DuckDBPyConnection:
     """The database, made ready: with the register of versions, and shut off from files and the network."""
     connection = _open(path, config)
-    for statement in (
-        "SET TimeZone = 'UTC'",
-        # Texts are stored as they are or by dictionary: finding shorter codes for them takes longer than all the rest of a rebuild.
-        "SET disabled_compression_methods = 'fsst,dict_fsst'",
-        _REGISTER,
-        "SET python_enable_replacements = false",
-        "SET enable_external_access = false",
-        "SET lock_configuration = true",
-    ):
+    try:
+        _set(connection, _READY)
+        if begin is not None:
+            begin(FactWriter(connection))
+        _set(connection, _SHUT)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set(connection: duckdb.DuckDBPyConnection, statements: Sequence[str]) -> None:
+    for statement in statements:
         with suppress(duckdb.InvalidInputException):  # the settings are locked already when this process opened the file before
             connection.execute(statement)
-    return connection
 
 
 def _open(path: Path | None, config: dict[str, str | bool | int | float | list[str]]) -> duckdb.DuckDBPyConnection:
@@ -264,6 +296,11 @@ class FactWriter:
             "INSERT INTO folds VALUES (?, ?, ?, ?, ?, NULL, NULL)",
             [version.fold, version.number, version.state.value, version.fingerprint, version.position],
         )
+
+    def load(self, layout: Layout, number: int, relation: str) -> None:
+        """Add the rows of a relation of this connection to a table, which has none with their keys."""
+        columns = ", ".join(f'"{name}"' for name in layout.names)
+        self.connection.execute(f'INSERT INTO "{layout.physical(number)}" ({columns}) SELECT {columns} FROM {relation}')
 
     def serve(self, layout: Layout, number: int) -> None:
         """Let the view show this version; the one that served is kept."""

@@ -21,17 +21,6 @@ FOLDS: Final = ("customers", "opportunities", "opportunity_lines", "pipelines", 
 """The facts that are asked."""
 
 
-_NEEDS: Final = {
-    "opportunities": (
-        "customer_id", "pipeline_id", "owner_id", "team", "lead_source", "opened_at", "closed_at", "stage", "status", "move_no", "base_amount",
-    ),
-    "pipelines": ("name", "stages"),
-    "stage_visits": ("stage", "entered_at", "left_at", "left_backward", "to_status", "entry_base_amount"),
-    "stages": ("label", "status", "retired"),
-}  # fmt: skip
-"""Which columns of them, by every question."""
-
-
 class View(StrEnum):
     """Which deals a funnel counts."""
 
@@ -168,11 +157,24 @@ SELECT pipeline_id::VARCHAR AS pipeline_id, name FROM pipelines WHERE $pipeline 
 """
 
 
+_EVERY_DEAL: Final = ("pipeline_id", "opened_at", "closed_at", "stage", "status", "base_amount")
+_EVERY_VISIT: Final = ("stage", "entered_at", "left_at", "left_backward")
+
+
 def needs(question: Question) -> Mapping[str, Sequence[str]]:
     """The facts that this question asks, and which of their columns."""
-    customers = {"customers": ("industry", "tier")} if "customers" in _joins(question) else {}
-    products = question.by is By.PRODUCT or question.product is not None
-    return {**_NEEDS, **customers, **({"opportunity_lines": ("product", "removed")} if products else {})}
+    moving = question.view is View.ACTIVITY
+    chosen = _group(question.by, "") + _filters(question)
+    asked = [name for name in ("owner_id", "team", "lead_source") if f"o.{name}" in chosen]
+    customers = "customers" in _joins(question)
+    return {
+        "opportunities": (*_EVERY_DEAL, *asked, *(("move_no",) if moving else ()), *(("customer_id",) if customers else ())),
+        "pipelines": ("name", "stages"),
+        "stage_visits": (*_EVERY_VISIT, *(("to_status", "entry_base_amount") if moving else ())),
+        "stages": ("label", "status", "retired"),
+        **({"customers": ("industry", "tier")} if customers else {}),
+        **({"opportunity_lines": ("product", "removed")} if question.by is By.PRODUCT or question.product is not None else {}),
+    }
 
 
 def funnels(facts: Facts, question: Question) -> list[Funnel]:

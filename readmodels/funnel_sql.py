@@ -38,17 +38,21 @@ stays AS (
 
 COHORT: Final = f"""
 {COHORT_DEALS},
+alike AS (
+    SELECT d.grp, d.stage, f.place, f.won, f.lost_from, count(*) AS deals, sum(d.base_amount) AS value
+    FROM deals d JOIN furthest f ON f.opportunity_id = d.opportunity_id AND f.grp IS NOT DISTINCT FROM d.grp
+    GROUP BY ALL
+),
 reach AS (
-    SELECT d.grp, s.stage,
-           count(*) AS deals,
-           count(*) FILTER (f.place >= s.place OR f.won) AS passed,
-           count(*) FILTER (f.place > s.place OR f.won) AS further,
-           sum(d.base_amount) FILTER (f.place >= s.place OR f.won) AS passed_value,
-           count(*) FILTER (f.lost_from = s.stage) AS lost_from,
-           count(*) FILTER (d.stage = s.stage) AS now_in,
-           sum(d.base_amount) FILTER (d.stage = s.stage) AS now_value
-    FROM deals d CROSS JOIN ladder s
-    JOIN furthest f ON f.opportunity_id = d.opportunity_id AND f.grp IS NOT DISTINCT FROM d.grp
+    SELECT a.grp, s.stage,
+           sum(a.deals) AS deals,
+           coalesce(sum(a.deals) FILTER (a.place >= s.place OR a.won), 0)::BIGINT AS passed,
+           coalesce(sum(a.deals) FILTER (a.place > s.place OR a.won), 0)::BIGINT AS further,
+           sum(a.value) FILTER (a.place >= s.place OR a.won) AS passed_value,
+           coalesce(sum(a.deals) FILTER (a.lost_from = s.stage), 0)::BIGINT AS lost_from,
+           coalesce(sum(a.deals) FILTER (a.stage = s.stage), 0)::BIGINT AS now_in,
+           sum(a.value) FILTER (a.stage = s.stage) AS now_value
+    FROM alike a CROSS JOIN ladder s
     GROUP BY ALL
 ),
 been AS (

@@ -23,9 +23,6 @@ FOLDS: Final = ("customers", "surveys")
 """The facts that are asked."""
 
 
-_ANSWERS: Final = ("customer_id", "kind", "agent", "team", "category", "channel", "product", "sent_at", "answered_at", "score")
-
-
 class Survey(StrEnum):
     """The three questions."""
 
@@ -119,6 +116,8 @@ _FILTERS: Final = {
     "segment": "c.industry = $segment",
 }
 
+_ABOUT: Final = ("customer_id", "agent", "team", "category", "channel", "product")
+
 CHOSEN: Final = """
 WITH chosen AS (
     SELECT s.survey_id, s.score, s.answered_at, {sent_group} AS sent_grp, {answered_group} AS answered_grp, {sent_then} AS sent_then, {answered_then} AS answered_then
@@ -156,8 +155,10 @@ def satisfaction(facts: Facts, question: Question) -> Satisfaction:
 
 def needs(question: Question) -> Mapping[str, Sequence[str]]:
     """The facts that this question asks, and which of their columns."""
+    chosen = pieces_of(question)
+    about = [name for name in _ABOUT if f"s.{name}" in chosen["sent_group"] + chosen["joins"] + chosen["filters"]]
     customers = {"customers": ("industry", "tier")} if _about_customers(question) else {}
-    return {"surveys": _ANSWERS, **customers}
+    return {"surveys": ("kind", "sent_at", "answered_at", "score", *about), **customers}
 
 
 def pieces_of(question: Question) -> dict[str, str]:

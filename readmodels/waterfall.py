@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from domain.errors import NotFound
 from readmodels.asking import Facts, Row
-from readmodels.waterfall_sql import BARS, DEALS
+from readmodels.waterfall_sql import BARS, DEALS, LATEST, SEAT
 
 FOLDS: Final = ("opportunity_changes", "pipelines")
 """The facts that the bars are asked of."""
@@ -131,6 +131,18 @@ def quarter_of(at: datetime) -> datetime:
     return datetime(at.year, at.month - (at.month - 1) % 3, 1, tzinfo=UTC)
 
 
+def needs(question: Question) -> Mapping[str, Sequence[str]]:
+    """The facts that the bars of this question are asked of, and which of their columns."""
+    columns = [name for column in _state(question) for name in (("owner_id", "team") if column == "seat" else (column,))]
+    labels = {"pipelines": ("name",)} if _has_labels(question) else {}
+    return {"opportunity_changes": ("opportunity_id", _CLOCKS[question.clock], *columns), **labels}
+
+
+def needs_of_deals(question: Question) -> Mapping[str, Sequence[str]]:
+    """The same for the deals behind a bar."""
+    return {"opportunities": ("name", "customer_id"), **needs(question)}
+
+
 def waterfalls(facts: Facts, question: Question) -> list[Waterfall]:
     """The change of the pipeline by group; without a breakdown there is always one. Raises NotFound `pipeline.unknown`."""
     labels = _labels(facts, question)
@@ -180,12 +192,16 @@ def place(deal: Deal) -> list[str | int]:
 
 def _labels(facts: Facts, question: Question) -> Mapping[str | None, str]:
     """The names of the groups that have one. Raises NotFound `pipeline.unknown`."""
-    if question.pipeline_id is None and question.by is not By.PIPELINE:
+    if not _has_labels(question):
         return {}
     names: dict[str | None, str] = {row["pipeline_id"]: row["name"] for row in facts.rows(_PIPELINES, {})}
     if question.pipeline_id is not None and question.pipeline_id not in names:
         raise NotFound("pipeline.unknown", f"there is no pipeline {question.pipeline_id}")
     return names if question.by is By.PIPELINE else {}
+
+
+def _has_labels(question: Question) -> bool:
+    return question.pipeline_id is not None or question.by is By.PIPELINE
 
 
 def _steps(rows: Mapping[str, Row]) -> list[Step]:
@@ -198,8 +214,19 @@ def _steps(rows: Mapping[str, Row]) -> list[Step]:
     return steps
 
 
+def _state(question: Question) -> list[str]:
+    """What has to be known of a deal at each moment."""
+    closing = ["expected_close_on"] if _given(question, _WINDOW) else []
+    seat = ["seat"] if "seat." in _GROUPS[question.by] + _all_of(question, _FILTERS) else []
+    return ["pipeline_id", "status", "base_amount", *closing, *seat]
+
+
 def _pieces(question: Question) -> dict[str, str]:
+    columns = _state(question)
     return {
+        "said": ", ".join(SEAT if column == "seat" else column for column in columns),
+        "state": ", ".join(LATEST.format(column=column, past="") for column in columns),
+        "state_by_then": ", ".join(LATEST.format(column=column, past="OVER past") for column in columns),
         "clock": _CLOCKS[question.clock],
         "group": _GROUPS[question.by],
         "filters": _all_of(question, _FILTERS),

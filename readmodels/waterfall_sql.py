@@ -2,12 +2,9 @@
 
 from typing import Final
 
-_STATE: Final = """
-    arg_max(pipeline_id, position) {past} AS pipeline_id, arg_max(status, position) {past} AS status,
-    arg_max(base_amount, position) {past} AS base_amount, arg_max(expected_close_on, position) {past} AS expected_close_on,
-    arg_max(seat, position) {past} AS seat
-"""
+LATEST: Final = "arg_max({column}, position) {past} AS {column}"
 """A deal's state after some of its events: each column is what the one with the greatest position says, as everywhere."""
+SEAT: Final = "CASE WHEN owner_id IS NOT NULL THEN struct_pack(owner_id := owner_id, team := team) END AS seat"
 
 _PLACE: Final = """
     base_amount, status, pipeline_id IS NOT NULL AS opened, opened AND status = 'open' AS is_open,
@@ -16,14 +13,12 @@ _PLACE: Final = """
 
 ENTRIES: Final = f"""
 WITH said AS (
-    SELECT opportunity_id, position, {{clock}} AS moment, pipeline_id, status, base_amount, expected_close_on,
-           CASE WHEN owner_id IS NOT NULL THEN struct_pack(owner_id := owner_id, team := team) END AS seat
-    FROM opportunity_changes WHERE $until IS NULL OR {{clock}} < $until
+    SELECT opportunity_id, position, {{clock}} AS moment, {{said}} FROM opportunity_changes WHERE $until IS NULL OR {{clock}} < $until
 ),
-before AS (SELECT opportunity_id, {_STATE.format(past="")} FROM said WHERE moment < $since GROUP BY opportunity_id),
-after AS (SELECT opportunity_id, {_STATE.format(past="")} FROM said GROUP BY opportunity_id),
+before AS (SELECT opportunity_id, {{state}} FROM said WHERE moment < $since GROUP BY opportunity_id),
+after AS (SELECT opportunity_id, {{state}} FROM said GROUP BY opportunity_id),
 moments AS (
-    SELECT opportunity_id, position, moment, {_STATE.format(past="OVER past")}
+    SELECT opportunity_id, position, moment, {{state_by_then}}
     FROM said WHERE opportunity_id IN (SELECT opportunity_id FROM said WHERE moment >= $since)
     WINDOW past AS (PARTITION BY opportunity_id ORDER BY moment, position ROWS UNBOUNDED PRECEDING)
 ),

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar
 
 import duckdb
 
@@ -21,19 +21,17 @@ from projections.fold import Fold, Home
 from projections.history import History
 from projections.homes import FactTables, LookupTables, Tables
 from projections.plan import Plan, plans
-from projections.rows import rows_of
-from projections.sql import quoted, used_values
+from projections.rows import narrow_rows_of, rows_of
+from projections.sql import used_values
 from projections.versions import serve_empty
 from readmodels.asking import LookupReader, Lookups
-from readmodels.facts import FactStore
-from readmodels.layout import Version
+from readmodels.facts import FactStore, FactWriter
 from readmodels.lookups import LookupStore
 from replay.moments import Moment
 
 KEPT: Final = 3
 """Answers of each home whose read models are kept for the next question: those asked last."""
-FACTS_MEMORY: Final = "512MB"
-ROWS_AT_ONCE: Final = 100_000
+FACTS_MEMORY: Final = "1GB"
 
 Needs = Mapping[str, Collection[str] | None]
 """Read models by name, and which of their columns are asked; None is all of them."""
@@ -48,21 +46,22 @@ def _fold_of(name: str, columns: frozenset[str] | None) -> Fold:
 class Past(ABC):
     """Read models of one moment in one home, folded up to position `upto`. For one thread at a time."""
 
+    home: ClassVar[Home]
+
     def __init__(self, moment: Moment, history: History, needs: Needs) -> None:
         self.upto = 0
         self._moment = moment
         self._history = history
         self._folds = [_fold_of(name, None if columns is None else frozenset(columns)) for name, columns in needs.items()]
+        self._narrow = frozenset(name for name, columns in needs.items() if columns is not None)
+        self._plans = plans(self._folds, self.home)
+        self._layouts = [plan.layout_in(self.home) for plan in self._plans]
         self._closing = ExitStack()
         self._engine: Engine | None = None
 
     @abstractmethod
-    def _opened(self) -> Tables:
-        """Empty tables."""
-
-    @abstractmethod
-    def _load(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, rows: str) -> None:
-        """Load what a query of `scratch` gives."""
+    def _begun(self) -> Tables:
+        """Tables with what the moment sees of the events up to `upto`."""
 
     def close(self) -> None:
         """Let go of the tables."""
@@ -75,29 +74,23 @@ class Past(ABC):
 
     def fold(self) -> None:
         """Take all events that the moment sees now. Raises BuildFailed, and then it is of no more use."""
-        if self._engine is None:
-            self._engine = Engine(self._opened(), self._folds, self._history.feed)
-            self._begin(self._engine)
-        else:
+        if self._engine is not None:
             self._catch_up(self._engine)
-
-    def _begin(self, engine: Engine) -> None:
+            return
         self.upto = self._history.feed.head()
-        lanes = {plan: plan.lanes_in(engine.tables.home) for plan in engine.plans.values()}
-        with engine.tables.writing() as writer:
-            versions = {plan: serve_empty(writer, engine.tables.home, plan, position=self.upto) for plan in engine.plans.values()}
         try:
-            with (
-                duckdb.connect(":memory:", config={"preserve_insertion_order": False}) as scratch,
-                self._history.relations(scratch, used_values(lanes.items()), upto=self.upto, only=self._moment.condition) as types,
-                engine.tables.filling(self.upto),
-            ):
-                for plan, version in versions.items():
-                    if rows := rows_of(plan, lanes[plan], types):
-                        self._load(plan, version, scratch, rows)
+            self._engine = Engine(self._begun(), self._folds, self._history.feed)
         except duckdb.Error as error:
-            names = ", ".join(engine.plans)
+            names = ", ".join(plan.name for plan in self._plans)
             raise BuildFailed(None, f"{names} cannot be folded as of that moment: {error}") from error
+
+    @contextmanager
+    def _rows(self, connection: duckdb.DuckDBPyConnection) -> Generator[Mapping[Plan, str]]:
+        """The rows of each read model that has any, as a relation of `connection`."""
+        lanes = {plan: plan.lanes_in(self.home) for plan in self._plans}
+        with self._history.relations(connection, used_values(lanes.items()), upto=self.upto, only=self._moment.condition) as types:
+            found = ((plan, (narrow_rows_of if plan.name in self._narrow else rows_of)(plan, lanes[plan], types)) for plan in self._plans)
+            yield {plan: f"({rows})" for plan, rows in found if rows}
 
     def _catch_up(self, engine: Engine) -> None:
         head = self._history.feed.head()
@@ -107,36 +100,50 @@ class Past(ABC):
             engine.apply(engine.targets(), [event for event in events if self._moment.sees(event)], upto)
             self.upto = upto
 
+    def _folder(self) -> Path:
+        return Path(self._closing.enter_context(TemporaryDirectory(prefix="daybook-past-")))
+
 
 class PastFacts(Past):
     """Facts of a moment, in memory."""
 
+    home = Home.FACTS
     tables: FactTables
 
-    def _opened(self) -> FactTables:
-        layouts = [plan.layout_in(Home.FACTS) for plan in plans(self._folds, Home.FACTS)]
-        store = FactStore(None, layouts, memory_limit=FACTS_MEMORY, threads=os.cpu_count())
+    def _begun(self) -> FactTables:
+        spill = self._folder()
+        store = FactStore(None, self._layouts, memory_limit=FACTS_MEMORY, threads=os.cpu_count(), spill=spill, begin=self._fill)
         self.tables = FactTables(self._closing.enter_context(closing(store)))
         return self.tables
 
-    def _load(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, rows: str) -> None:
-        columns = ", ".join(quoted(name) for name in plan.layout_in(Home.FACTS).names)
-        self.tables.load(plan, version, scratch.execute(f"SELECT {columns} FROM ({rows})").to_arrow_reader(ROWS_AT_ONCE))
+    def _fill(self, writer: FactWriter) -> None:
+        with self._rows(writer.connection) as rows:
+            for plan in self._plans:
+                version = serve_empty(writer, self.home, plan, position=self.upto)
+                if plan in rows:
+                    writer.load(plan.layout_in(self.home), version.number, rows[plan])
 
 
 class PastLookups(Past):
     """Lookups of a moment, in a file that goes away."""
 
+    home = Home.LOOKUPS
     tables: LookupTables
 
-    def _opened(self) -> LookupTables:
-        folder = self._closing.enter_context(TemporaryDirectory(prefix="daybook-past-"))
-        layouts = [plan.layout for plan in plans(self._folds, Home.LOOKUPS)]
-        self.tables = LookupTables(self._closing.enter_context(closing(LookupStore.sqlite(Path(folder) / "lookups.db", layouts))))
-        return self.tables
-
-    def _load(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, rows: str) -> None:
-        self.tables.fill(plan, version, scratch, f"({rows})")
+    def _begun(self) -> LookupTables:
+        self.tables = tables = LookupTables(
+            self._closing.enter_context(closing(LookupStore.sqlite(self._folder() / "lookups.db", self._layouts)))
+        )
+        with tables.writing() as writer:
+            versions = {plan: serve_empty(writer, self.home, plan, position=self.upto) for plan in self._plans}
+        with (
+            duckdb.connect(":memory:", config={"preserve_insertion_order": False}) as scratch,
+            self._rows(scratch) as rows,
+            tables.filling(self.upto),
+        ):
+            for plan, relation in rows.items():
+                tables.fill(plan, versions[plan], scratch, relation)
+        return tables
 
 
 AnyPast = TypeVar("AnyPast", bound=Past)

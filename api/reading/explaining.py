@@ -237,7 +237,7 @@ def _add_figures(router: APIRouter, reading: Reading, explainer: Explainer) -> N
         """The deals behind one bar of the waterfall, which add up to it, and the events that moved each."""
         name, question = question_of("explain waterfall", wanted), wanted.question(reading.now(wanted))
         after = reading.after(name, wanted.cursor)
-        with reading.facts(wanted, waterfall.FOLDS_OF_DEALS) as facts:
+        with reading.facts(wanted, waterfall.needs_of_deals(question)) as facts:
             shown = waterfall.bar_shown(facts, question, wanted.bar, wanted.group)
             deals = waterfall.deals_behind(facts, question, wanted.bar, groups=[wanted.group])
             beyond = deals if after is None else waterfall.deals_behind(facts, question, wanted.bar, groups=[wanted.group], after=after)

@@ -74,7 +74,7 @@ def waterfall_routes(reading: Reading) -> APIRouter:
     def pipeline_waterfall(wanted: Annotated[WaterfallParameters, Query()]) -> Response:
         """How the open pipeline changed between two moments: opening, what came, what went, closing."""
         question = wanted.question(reading.now(wanted))
-        with reading.facts(wanted, waterfall.FOLDS) as facts:
+        with reading.facts(wanted, waterfall.needs(question)) as facts:
             found = waterfall.waterfalls(facts, question)
             position = facts.position(*waterfall.FOLDS)
         about = {name: getattr(wanted, name) for name in ("clock", "by", "closing_from", "closing_until")}
@@ -89,7 +89,7 @@ def waterfall_routes(reading: Reading) -> APIRouter:
         name = question_of("waterfall", wanted)
         groups = None if wanted.group is None else [wanted.group]
         after = reading.after(name, wanted.cursor) or ()
-        with reading.facts(wanted, waterfall.FOLDS_OF_DEALS) as facts:
+        with reading.facts(wanted, waterfall.needs_of_deals(question)) as facts:
             deals = waterfall.deals_behind(facts, question, wanted.bar, groups=groups, limit=wanted.limit + 1, after=after)
             position = facts.position(*waterfall.FOLDS_OF_DEALS)
         page = reading.page(name, deals, wanted.limit, waterfall.place)

@@ -4,7 +4,8 @@ import random
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,14 +21,16 @@ from projections.engine import Engine
 from projections.fold import Home
 from projections.history import History
 from projections.homes import FactTables
+from projections.plan import plans
 from projections.shapes import BadFold
-from readmodels import customers, funnel, satisfaction
+from readmodels import customers, funnel, satisfaction, waterfall
 from readmodels.around import gone_from, records_of
 from readmodels.asking import LookupReader, asked
 from readmodels.customers import CustomerReader
-from readmodels.facts import FactStore
+from readmodels.facts import FactStore, QueryRefused
 from readmodels.lookups import LookupStore
 from replay import past as replaying
+from replay.archive.archive import Archive
 from replay.excerpts import Excerpts
 from replay.moments import Moment
 from replay.past import PastFacts, PastLookups, Pasts, whole
@@ -53,7 +56,7 @@ def moments(feed: MemoryFeed, chance: random.Random) -> Moment:
 
 def facts_of(store: FactStore) -> dict[str, list[Any]]:
     with asked(store) as facts:
-        return _sorted({name: facts.rows(f"SELECT * FROM {name}", {}) for name in FACTS})
+        return _sorted({name: facts.rows(f"SELECT * FROM {name}", {}) for name in store.layouts})
 
 
 def lookups_of(store: LookupStore) -> dict[str, list[Any]]:
@@ -108,6 +111,44 @@ def test_what_is_kept_takes_what_was_learnt_since(seed: int) -> None:
         facts.fold()
         lookups.fold()
         assert (facts_of(facts.tables.store), lookups_of(lookups.tables.store)) == expected(feed, moment)
+
+
+@settings(max_examples=12)
+@given(seed=st.integers(0, 10_000))
+def test_some_columns_alone_are_what_their_events_make_one_by_one(seed: int) -> None:
+    chance = random.Random(seed)
+    events = wild_history(seed, 150)
+    feed, later = MemoryFeed(), MemoryFeed()
+    feed.add(events)
+    moment = moments(feed, chance)
+    shown = {
+        plan.name: [name for name in plan.layout_in(Home.FACTS).shown if name not in plan.fold.key] for plan in plans(FOLDS, Home.FACTS)
+    }
+    needs = {name: chance.sample(columns, chance.randint(1, min(5, len(columns)))) for name, columns in shown.items()}
+    with closing(PastFacts(moment, History(feed), needs)) as at_once, closing(PastFacts(moment, History(later), needs)) as one_by_one:
+        at_once.fold()
+        one_by_one.fold()
+        later.add(events)
+        one_by_one.fold()
+        assert facts_of(at_once.tables.store) == facts_of(one_by_one.tables.store)
+
+
+def test_facts_of_a_moment_are_shut_off_from_the_files_that_they_came_from(tmp_path: Path) -> None:
+    feed = MemoryFeed()
+    feed.add(wild_history(4, 80))
+    archive = Archive(tmp_path, feed)
+    assert list(archive.keep_up(short=True))
+    file = next(tmp_path.rglob("*.parquet"))
+    with closing(Pasts(History(feed, archive))) as pasts, pasts.facts(Moment(as_of=LATER), whole(FACTS)) as facts:
+        assert facts.query("SELECT count(*) > 0 FROM timeline") == [(True,)]
+        for refused in (f"SELECT * FROM '{file}'", f"SELECT * FROM read_parquet('{file}')", f"SELECT * FROM glob('{tmp_path}/*')"):
+            with pytest.raises(QueryRefused):
+                facts.select(refused, seconds=5, rows=5)
+        for setting in ("enable_external_access = true", "enable_external_file_cache = true", "lock_configuration = false"):
+            with facts.cursor() as cursor, pytest.raises(duckdb.InvalidInputException):
+                cursor.execute(f"SET {setting}")
+        assert facts.query("SELECT * FROM duckdb_external_file_cache()") == []
+        assert str(tmp_path) not in str(facts.query("SELECT sql FROM duckdb_views() UNION ALL SELECT sql FROM duckdb_tables()"))
 
 
 def test_the_moments_asked_last_are_kept_and_the_others_let_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -206,12 +247,13 @@ def test_now_is_what_serves(firm: Company) -> None:
             assert snapshot.position(*FACTS) == firm.books.log.head()
 
 
-@pytest.mark.parametrize("by", funnel.By)
+FUNNEL_FILTERS: list[dict[str, Any]] = [{}, {"product": "x"}, {"segment": "y"}, {"owner_id": "o"}, {"team": "t"}, {"source": "s"}]
+
+
+@pytest.mark.parametrize(("by", "narrow"), [*((by, {}) for by in funnel.By), *((funnel.By.NOTHING, narrow) for narrow in FUNNEL_FILTERS)])
 @pytest.mark.parametrize("view", funnel.View)
-def test_a_funnel_needs_no_more_than_it_says(firm: Company, view: funnel.View, by: funnel.By) -> None:
-    question = funnel.Question(
-        view=view, by=by, product="x" if by is funnel.By.OWNER else None, segment="y" if by is funnel.By.TEAM else None
-    )
+def test_a_funnel_needs_no_more_than_it_says(firm: Company, view: funnel.View, by: funnel.By, narrow: dict[str, Any]) -> None:
+    question = funnel.Question(view=view, by=by, **narrow)
     with (
         closing(Pasts(History(firm.books.log))) as pasts,
         pasts.facts(Moment(as_of=LATER), funnel.needs(question)) as store,
@@ -221,10 +263,17 @@ def test_a_funnel_needs_no_more_than_it_says(firm: Company, view: funnel.View, b
         assert funnel.funnels(then, question) == funnel.funnels(now, question)
 
 
-@pytest.mark.parametrize("by", satisfaction.By)
+ABOUT = ("agent", "team", "category", "channel", "product", "segment")
+
+
+@pytest.mark.parametrize(
+    ("by", "narrow"), [*((by, {}) for by in satisfaction.By), *((satisfaction.By.NOTHING, {name: "y"}) for name in ABOUT)]
+)
 @pytest.mark.parametrize("survey", satisfaction.Survey)
-def test_satisfaction_needs_no_more_than_it_says(firm: Company, survey: satisfaction.Survey, by: satisfaction.By) -> None:
-    question = satisfaction.Question(survey=survey, by=by, segment="y" if by is satisfaction.By.TEAM else None)
+def test_satisfaction_needs_no_more_than_it_says(
+    firm: Company, survey: satisfaction.Survey, by: satisfaction.By, narrow: dict[str, Any]
+) -> None:
+    question = satisfaction.Question(survey=survey, by=by, **narrow)
     with (
         closing(Pasts(History(firm.books.log))) as pasts,
         pasts.facts(Moment(as_of=LATER), satisfaction.needs(question)) as store,
@@ -232,6 +281,28 @@ def test_satisfaction_needs_no_more_than_it_says(firm: Company, survey: satisfac
         firm.facts() as now,
     ):
         assert satisfaction.satisfaction(then, question) == satisfaction.satisfaction(now, question)
+
+
+WATERFALL_FILTERS: list[dict[str, Any]] = [
+    {},
+    {"owner_id": "o"},
+    {"team": "t"},
+    {"closing_from": date(2020, 1, 1), "closing_until": date(2030, 1, 1)},
+]
+
+
+@pytest.mark.parametrize("by", waterfall.By)
+@pytest.mark.parametrize("narrow", WATERFALL_FILTERS)
+@pytest.mark.parametrize("clock", waterfall.Clock)
+def test_a_waterfall_needs_no_more_than_it_says(firm: Company, by: waterfall.By, narrow: dict[str, Any], clock: waterfall.Clock) -> None:
+    every = sorted(event.recorded_at if clock is waterfall.Clock.RECORDED else event.occurred_at for event in firm.events)
+    question = waterfall.Question(since=datetime.fromisoformat(every[len(every) // 2]), by=by, clock=clock, **narrow)
+    with closing(Pasts(History(firm.books.log))) as pasts, firm.facts() as now:
+        with pasts.facts(Moment(as_of=LATER), waterfall.needs(question)) as store, asked(store) as then:
+            assert waterfall.waterfalls(then, question) == waterfall.waterfalls(now, question)
+        with pasts.facts(Moment(as_of=LATER), waterfall.needs_of_deals(question)) as store, asked(store) as then:
+            for bar in (waterfall.Bar.NEW, waterfall.Bar.CLOSING):
+                assert waterfall.deals_behind(then, question, bar) == waterfall.deals_behind(now, question, bar)
 
 
 def test_a_failure_is_told_and_what_is_mended_answers(firm: Company) -> None:
