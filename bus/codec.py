@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Annotated, Any, Final, Literal, Protocol, Union, cast, get_args, get_origin
 from uuid import UUID
 
@@ -163,6 +164,7 @@ def person_of(event: Event) -> bytes | None:
     return None
 
 
+@cache
 def _shape(event: type[Event]) -> Shape:
     fields = hints(event)
     body = ", ".join(f"{name!r}: {_expression(name, hint)}" for name, hint in fields.items())
