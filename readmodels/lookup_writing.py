@@ -1,0 +1,124 @@
+"""What may be written to the lookups within one transaction."""
+
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Table, delete, insert, select, text, update
+
+from readmodels.layout import Kind, Layout, Moved, State, Version
+from readmodels.lookup_statements import Prepared, as_json, physical
+
+Row = tuple[Any, ...]
+
+KEYS_AT_ONCE = 500
+
+
+class LookupWriter:
+    """What the one writer may do."""
+
+    def __init__(self, connection: Connection, folds: Table, prepared: Prepared) -> None:
+        self.connection = connection
+        self._folds = folds
+        self._prepared = prepared
+
+    def versions(self) -> list[Version]:
+        """Every version of every table."""
+        rows = self.connection.execute(select(self._folds).order_by(self._folds.c.fold, self._folds.c.number))
+        return [Version(r.fold, r.number, State(r.state), r.fingerprint, r.position, r.error_position, r.error) for r in rows]
+
+    def create(self, layout: Layout, version: Version) -> None:
+        """Make the table of a new version and register it."""
+        physical(layout, version.number).create(self.connection)
+        values = {name: getattr(version, name) for name in ("fold", "number", "state", "fingerprint", "position")}
+        self.connection.execute(insert(self._folds).values(**values))
+
+    def serve(self, layout: Layout, number: int) -> None:
+        """Let the view show this version; the one that served is kept. Its secondary indexes are made now: after loading that is quicker."""
+        self._index(layout, number)
+        self.connection.execute(text(f'DROP VIEW IF EXISTS "{layout.name}"'))
+        self.connection.execute(text(self._view(layout, number)))
+        here, folds = self._folds.c, self._folds
+        serving = (here.fold == layout.name) & (here.state == State.SERVING)
+        self.connection.execute(update(folds).where(serving).values(state=State.KEPT))
+        self.connection.execute(update(folds).where((here.fold == layout.name) & (here.number == number)).values(state=State.SERVING))
+
+    def _index(self, layout: Layout, number: int) -> None:
+        table = layout.physical(number)
+        for place, columns in enumerate(layout.indexes, start=1):
+            names = ", ".join(f'"{name}"' for name in columns)
+            self.connection.execute(text(f'CREATE INDEX IF NOT EXISTS "ix_{table}__{place}" ON "{table}" ({names})'))
+
+    def _view(self, layout: Layout, number: int) -> str:
+        columns: list[str] = []
+        for name in layout.shown:
+            scaled = layout.column(name).kind is Kind.DECIMAL and self.connection.dialect.name == "postgresql"
+            columns.append(f'("{name}"::numeric / 10000)::numeric(22, 4) AS "{name}"' if scaled else f'"{name}"')
+        return f'CREATE VIEW "{layout.name}" AS SELECT {", ".join(columns)} FROM "{layout.physical(number)}"'
+
+    def drop(self, fold: str, number: int) -> None:
+        """Forget a version and its table."""
+        self.connection.execute(text(f'DROP TABLE IF EXISTS "{fold}__{number}"'))
+        self.connection.execute(delete(self._folds).where((self._folds.c.fold == fold) & (self._folds.c.number == number)))
+
+    def advance(self, versions: Sequence[Version], position: int) -> None:
+        """Move versions on from the positions that we read. Raises Moved when one is not there any more."""
+        moves = [{"here": v.fold, "nr": v.number, "before": v.position, "after": position} for v in versions]
+        if self.connection.execute(self._prepared.advance, moves).rowcount != len(versions):
+            raise Moved(", ".join(version.fold for version in versions))
+
+    def stop(self, version: Version, position: int, error: str) -> None:
+        """Note that a version's fold failed on the event at `position`."""
+        here = self._folds.c
+        one = (here.fold == version.fold) & (here.number == version.number)
+        self.connection.execute(update(self._folds).where(one).values(error_position=position, error=error))
+
+    def resume(self, fold: str, number: int) -> None:
+        """Forget a version's failure, so that it is tried again."""
+        one = (self._folds.c.fold == fold) & (self._folds.c.number == number)
+        self.connection.execute(update(self._folds).where(one).values(error_position=None, error=None))
+
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """What fails within leaves what was written before as it was."""
+        with self.connection.begin_nested():
+            yield
+
+    def rows(self, layout: Layout, number: int, keys: Sequence[Row]) -> Iterator[Row]:
+        """The rows with these keys, all columns, as canonical cells."""
+        found = self._prepared.of(layout, number).select
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            some = keys[start : start + KEYS_AT_ONCE]
+            wanted = [key[0] for key in some] if len(layout.key) == 1 else list(some)
+            for row in self.connection.execute(found, {"keys": wanted}):
+                yield tuple(row)
+
+    def write(self, layout: Layout, number: int, rows: Sequence[Row]) -> None:
+        """Put rows (all columns, canonical cells) in the place of those with the same keys."""
+        if not rows:
+            return
+        made = self._prepared.of(layout, number)
+        if made.sql is None:
+            self.connection.execute(made.upsert, [dict(zip(layout.names, row, strict=True)) for row in rows])
+        else:
+            self.connection.exec_driver_sql(made.sql, _stored(layout, rows))
+
+    def load(self, layout: Layout, number: int, rows: Sequence[Row]) -> None:
+        """Add rows that are new (all columns, as SQLite stores them), fastest when sorted by key."""
+        names = ", ".join(f'"{name}"' for name in layout.names)
+        marks = ", ".join("?" * len(layout.names))
+        self.connection.exec_driver_sql(f'INSERT INTO "{layout.physical(number)}" ({names}) VALUES ({marks})', rows)
+
+
+def _stored(layout: Layout, rows: Sequence[Row]) -> Sequence[Row]:
+    """Canonical cells as a driver takes them: several texts as JSON."""
+    texts = [place for place, column in enumerate(layout.columns) if column.kind is Kind.TEXTS]
+    return [_with_json(row, texts) for row in rows] if texts else rows
+
+
+def _with_json(row: Row, places: Sequence[int]) -> Row:
+    cells = list(row)
+    for place in places:
+        if cells[place] is not None:
+            cells[place] = as_json(cells[place])
+    return tuple(cells)
