@@ -63,12 +63,16 @@ class Engine:
         self._watch = watch
 
     def targets(self, state: State = State.SERVING) -> list[Target]:
-        """The tables that this code can move on: folded by today's declarations, and not stopped."""
+        """The tables that this code can move on as a whole: folded by today's declarations, not stopped, and not left to workers."""
+        return [target for target in self.current(state) if not target.version.partitions]
+
+    def current(self, *states: State) -> list[Target]:
+        """The tables in one of these states that were folded by today's declarations and are not stopped."""
         return [
             Target(self.plans[version.fold], version)
             for version in self.tables.versions()
             if version.fold in self.plans
-            and version.state is state
+            and version.state in states
             and version.error is None
             and version.fingerprint == self.plans[version.fold].fold.fingerprint
         ]
@@ -76,7 +80,7 @@ class Engine:
     @property
     def position(self) -> int:
         """Up to which event all healthy serving tables are folded."""
-        return min((target.version.position for target in self.targets()), default=0)
+        return min((target.version.position for target in self.current(State.SERVING)), default=0)
 
     def health(self) -> list[FoldHealth]:
         """Every version of every fold of today's."""
@@ -183,7 +187,7 @@ class Engine:
             raise error
         else:
             with self.tables.writing() as writer:
-                writer.stop(group[0].version, events[0].position, f"{events[0].type}: {type(error).__name__}: {error}")
+                writer.stop(group[0].version, events[0].position, why(events[0], error))
 
     def _apply_bulk(self, group: Sequence[Target], after: int, upto: int) -> None:
         lanes = {target.plan: target.plan.lanes_in(self.tables.home) for target in group}
@@ -211,3 +215,9 @@ class Engine:
                 if any(t.version.fold == target.version.fold for t in self.targets(target.version.state))
             ]
             after = reached
+
+
+def why(event: StoredEvent, error: Exception) -> str:
+    """What a fold that failed on an event says of it; of a database's error what was wrong, without the statement and its values."""
+    said = str(getattr(error, "orig", None) or error)
+    return f"{event.type}: {type(error).__name__}: {said}"

@@ -11,6 +11,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from projections.evaluate import combine
 from projections.fold import Home
 from projections.loadable import loadable
+from projections.merging import changes
 from projections.plan import Lane, Plan, Rows
 from projections.sql import canonical, combined, native, quoted
 from readmodels.facts import FactStore, FactWriter
@@ -34,6 +35,8 @@ ROWS_AT_ONCE: Final = 20_000
 """Rows that are combined at once with those in a table: bounds the memory."""
 
 
+COLLISION: Final = "40"
+"""What PostgreSQL's codes for deadlocks and failures to serialize begin with."""
 FILL_ROWS: Final = 2**16
 """Rows that come over to the facts at once."""
 
@@ -106,12 +109,22 @@ class LookupTables:
         self.store = store
         self.versions = store.versions
         self.writing = store.writing
+        self.sharing = store.sharing
         self._loader: Loader | None = None
 
+    def collided(self, error: Exception) -> bool:
+        """Whether this came of others who wrote at the same time, so that trying again at once is right."""
+        return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "").startswith(COLLISION)
+
     def put(self, writer: LookupWriter, plan: Plan, number: int, rows: Rows) -> None:
-        """Combine `rows` with those in the table."""
+        """Combine `rows` with those in the table, in the order of their keys, so that nobody who does the same waits in a circle."""
+        if not rows:
+            return
         width = len(plan.layout.key)
         keys = sorted(rows)
+        if self.store.dialect == "postgresql":
+            writer.merge(plan.layout, number, changes(plan), [(*key, *rows[key]) for key in keys])
+            return
         if not plan.fold.per_event:
             for row in writer.rows(plan.layout, number, keys):
                 combine(plan, rows[row[:width]], list(row[width:]))

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final, Protocol
 
 import duckdb
-from sqlalchemy import BigInteger, Connection, Select, Table, Text, column, func, select, table
+from sqlalchemy import BigInteger, Connection, Select, Table, Text, case, column, func, select, table
 
 from readmodels.layout import State
 from readmodels.lookups import LookupStore
@@ -17,7 +17,8 @@ Row = dict[str, Any]
 Statement = Select[*tuple[Any, ...]]
 """Any SELECT."""
 
-FOLDS: Final = table("folds", column("fold", Text), column("state", Text), column("position", BigInteger))
+FOLDS: Final = table("folds", column("fold", Text), column("number", BigInteger), column("state", Text), column("position", BigInteger))
+PARTITIONS: Final = table("partitions", column("fold", Text), column("number", BigInteger), column("position", BigInteger))
 """The register of versions, as far as readers need it; both stores have one."""
 
 
@@ -114,8 +115,10 @@ class LookupSnapshot:
 
     def position(self, *folds: str) -> int:
         """Up to which event all of `folds` are folded."""
-        here = FOLDS.c
-        least = select(func.min(here.position)).where(here.state == State.SERVING.value, here.fold.in_(folds))
+        here, parts = FOLDS.c, PARTITIONS.c
+        by_partition = select(func.min(parts.position)).where(parts.fold == here.fold, parts.number == here.number).scalar_subquery()
+        told = case((by_partition > here.position, by_partition), else_=here.position)
+        least = select(func.min(told)).where(here.state == State.SERVING.value, here.fold.in_(folds))
         return self._connection.execute(least).scalar() or 0
 
 

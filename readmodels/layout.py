@@ -103,7 +103,29 @@ class Version:
     fingerprint: str
     """Of the declaration and the event shapes that it was folded by."""
     position: int
-    """The last event that it holds."""
+    """Everything up to this event is in it."""
     error_position: int | None = None
     """The event that its fold failed on; it stays where it is until that is mended."""
     error: str | None = None
+    base: int = 0
+    """Up to where it was folded as a whole; what is after that came in partition by partition, if it has `partitions`."""
+    partitions: tuple[int, ...] = ()
+    """How far each partition has come by itself."""
+
+    def reached(self, partition: int) -> int:
+        """Up to which position everything of a partition is in it."""
+        return max(self.base, self.partitions[partition])
+
+    @property
+    def furthest(self) -> int:
+        """The last position that it may hold anything of."""
+        return max(self.position, self.base, *self.partitions)
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One partition of a version has come from where the version says up to `after`."""
+
+    version: Version
+    partition: int
+    after: int

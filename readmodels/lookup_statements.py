@@ -1,28 +1,14 @@
 """How lookup tables are made up, and the statements that are asked of them with every batch."""
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import BigInteger, Column, Executable, MetaData, Select, Table, Text, bindparam, select, tuple_, update
+from sqlalchemy import Column, Executable, MetaData, Select, Table, bindparam, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from readmodels.columns import SHOWN, STORED
 from readmodels.layout import Layout
-
-
-def folds_table() -> Table:
-    """The register of all versions of all tables."""
-    return Table(
-        "folds",
-        MetaData(),
-        Column("fold", Text(), primary_key=True),
-        Column("number", BigInteger(), primary_key=True, autoincrement=False),
-        Column("state", Text(), nullable=False),
-        Column("fingerprint", Text(), nullable=False),
-        Column("position", BigInteger(), nullable=False),
-        Column("error_position", BigInteger()),
-        Column("error", Text()),
-    )
 
 
 def table_of(metadata: MetaData, name: str, layout: Layout, *, shown: bool) -> Table:
@@ -55,12 +41,10 @@ class Statements(NamedTuple):
 class Prepared:
     """Statements that are made once, because making one takes longer than running it."""
 
-    def __init__(self, folds: Table, dialect: str) -> None:
-        here = folds.c
-        same = (here.fold == bindparam("here")) & (here.number == bindparam("nr")) & (here.position == bindparam("before"))
-        self.advance = update(folds).where(same, here.error.is_(None)).values(position=bindparam("after"))
+    def __init__(self, dialect: str) -> None:
         self._insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
         self._of: dict[str, tuple[Layout, Statements]] = {}
+        self._merges: dict[str, tuple[Mapping[str, str], str]] = {}
 
     def of(self, layout: Layout, number: int) -> Statements:
         """The statements for one version's table."""
@@ -78,3 +62,24 @@ class Prepared:
         upsert = upsert.on_conflict_do_update(index_elements=list(layout.key), set_=changes)
         sql = str(upsert.compile(dialect=sqlite.dialect())) if self._insert is sqlite.insert else None
         return Statements(select(table).where(of.in_(bindparam("keys", expanding=True))), upsert, sql)
+
+    def merge(self, layout: Layout, number: int, changes: Mapping[str, str]) -> str:
+        """The statement that combines rows, given as one JSON list, with those of a PostgreSQL table, without reading any of them first.
+
+        `changes` say what becomes of each column, in terms of the rows `old` and `excluded`, which is the new one.
+        """
+        name = layout.physical(number)
+        known = self._merges.get(name)
+        if known is None or known[0] is not changes:
+            known = self._merges[name] = (changes, _merge(layout, name, changes))
+        return known[1]
+
+
+def _merge(layout: Layout, table: str, changes: Mapping[str, str]) -> str:
+    names = ", ".join(f'"{name}"' for name in layout.names)
+    keys = ", ".join(f'"{name}"' for name in layout.key)
+    sets = ", ".join(f'"{name}" = {change}' for name, change in changes.items())
+    return (
+        f'INSERT INTO "{table}" AS old ({names}) SELECT {names} FROM json_populate_recordset(NULL::"{table}", %s::json) '
+        f"ON CONFLICT ({keys}) DO UPDATE SET {sets}"
+    )

@@ -1,47 +1,44 @@
 """What may be written to the lookups within one transaction."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Table, delete, insert, select, text, update
+from sqlalchemy import Connection, text
 
-from readmodels.layout import Kind, Layout, Moved, State, Version
+from readmodels.layout import Kind, Layout, Move, Version
+from readmodels.lookup_register import Register
 from readmodels.lookup_statements import Prepared, as_json, physical
 
 Row = tuple[Any, ...]
 
 KEYS_AT_ONCE = 500
+ROWS_AT_ONCE = 2_000
 
 
 class LookupWriter:
     """What the one writer may do."""
 
-    def __init__(self, connection: Connection, folds: Table, prepared: Prepared) -> None:
+    def __init__(self, connection: Connection, register: Register, prepared: Prepared) -> None:
         self.connection = connection
-        self._folds = folds
+        self._register = register
         self._prepared = prepared
 
     def versions(self) -> list[Version]:
         """Every version of every table."""
-        rows = self.connection.execute(select(self._folds).order_by(self._folds.c.fold, self._folds.c.number))
-        return [Version(r.fold, r.number, State(r.state), r.fingerprint, r.position, r.error_position, r.error) for r in rows]
+        return self._register.versions(self.connection)
 
     def create(self, layout: Layout, version: Version) -> None:
         """Make the table of a new version and register it."""
         physical(layout, version.number).create(self.connection)
-        values = {name: getattr(version, name) for name in ("fold", "number", "state", "fingerprint", "position")}
-        self.connection.execute(insert(self._folds).values(**values))
+        self._register.add(self.connection, version)
 
     def serve(self, layout: Layout, number: int) -> None:
         """Let the view show this version; the one that served is kept. Its secondary indexes are made now: after loading that is quicker."""
         self._index(layout, number)
         self.connection.execute(text(f'DROP VIEW IF EXISTS "{layout.name}"'))
         self.connection.execute(text(self._view(layout, number)))
-        here, folds = self._folds.c, self._folds
-        serving = (here.fold == layout.name) & (here.state == State.SERVING)
-        self.connection.execute(update(folds).where(serving).values(state=State.KEPT))
-        self.connection.execute(update(folds).where((here.fold == layout.name) & (here.number == number)).values(state=State.SERVING))
+        self._register.serve(self.connection, layout.name, number)
 
     def _index(self, layout: Layout, number: int) -> None:
         table = layout.physical(number)
@@ -59,24 +56,27 @@ class LookupWriter:
     def drop(self, fold: str, number: int) -> None:
         """Forget a version and its table."""
         self.connection.execute(text(f'DROP TABLE IF EXISTS "{fold}__{number}"'))
-        self.connection.execute(delete(self._folds).where((self._folds.c.fold == fold) & (self._folds.c.number == number)))
+        self._register.remove(self.connection, fold, number)
+
+    def divide(self, version: Version, partitions: int) -> None:
+        """Let a version go on from where it is in that many partitions, each by itself."""
+        self._register.divide(self.connection, version, partitions)
 
     def advance(self, versions: Sequence[Version], position: int) -> None:
-        """Move versions on from the positions that we read. Raises Moved when one is not there any more."""
-        moves = [{"here": v.fold, "nr": v.number, "before": v.position, "after": position} for v in versions]
-        if self.connection.execute(self._prepared.advance, moves).rowcount != len(versions):
-            raise Moved(", ".join(version.fold for version in versions))
+        """Move versions on as a whole from the positions that we read. Raises Moved when one is not there any more."""
+        self._register.advance(self.connection, versions, position)
+
+    def move(self, moves: Sequence[Move]) -> None:
+        """Move partitions of versions on from the positions that we read. Raises Moved when one is not there any more."""
+        self._register.move(self.connection, moves)
 
     def stop(self, version: Version, position: int, error: str) -> None:
         """Note that a version's fold failed on the event at `position`."""
-        here = self._folds.c
-        one = (here.fold == version.fold) & (here.number == version.number)
-        self.connection.execute(update(self._folds).where(one).values(error_position=position, error=error))
+        self._register.note(self.connection, version.fold, version.number, position, error)
 
     def resume(self, fold: str, number: int) -> None:
         """Forget a version's failure, so that it is tried again."""
-        one = (self._folds.c.fold == fold) & (self._folds.c.number == number)
-        self.connection.execute(update(self._folds).where(one).values(error_position=None, error=None))
+        self._register.note(self.connection, fold, number, None, None)
 
     @contextmanager
     def savepoint(self) -> Generator[None]:
@@ -102,6 +102,14 @@ class LookupWriter:
             self.connection.execute(made.upsert, [dict(zip(layout.names, row, strict=True)) for row in rows])
         else:
             self.connection.exec_driver_sql(made.sql, _stored(layout, rows))
+
+    def merge(self, layout: Layout, number: int, changes: Mapping[str, str], rows: Sequence[Row]) -> None:
+        """Combine rows (all columns, canonical cells) with those that have the same keys, as `changes` say; in PostgreSQL only."""
+        sql = self._prepared.merge(layout, number, changes)
+        names = layout.names
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            some = [dict(zip(names, row, strict=True)) for row in rows[start : start + ROWS_AT_ONCE]]
+            self.connection.exec_driver_sql(sql, (as_json(some),))
 
     def load(self, layout: Layout, number: int, rows: Sequence[Row]) -> None:
         """Add rows that are new (all columns, as SQLite stores them), fastest when sorted by key."""

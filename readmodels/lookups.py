@@ -13,7 +13,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from readmodels.layout import Layout, Version
 from readmodels.loading import WORTH_A_PROCESS, Loader, PostgresLoader, sqlite_loader
-from readmodels.lookup_statements import Prepared, as_json, folds_table, table_of
+from readmodels.lookup_register import Register
+from readmodels.lookup_statements import Prepared, as_json, table_of
 from readmodels.lookup_writing import LookupWriter
 
 BUSY_SECONDS = 30.0
@@ -47,10 +48,10 @@ class LookupStore:
         self.layouts: Mapping[str, Layout] = {layout.name: layout for layout in layouts}
         self._metadata = MetaData()
         self._views = {name: table_of(self._metadata, name, layout, shown=True) for name, layout in self.layouts.items()}
-        self._folds = folds_table()
-        self._prepared = Prepared(self._folds, engine.dialect.name)
+        self._register = Register()
+        self._prepared = Prepared(engine.dialect.name)
         with self.writing() as writer:
-            self._folds.create(writer.connection, checkfirst=True)
+            self._register.create(writer.connection)
 
     @classmethod
     def sqlite(cls, path: Path, layouts: Iterable[Layout], *, worth_a_process: int = WORTH_A_PROCESS) -> Self:
@@ -109,7 +110,19 @@ class LookupStore:
         with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
             if connection.dialect.name == "postgresql":
                 connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
-            yield LookupWriter(connection, self._folds, self._prepared)
+            yield LookupWriter(connection, self._register, self._prepared)
+
+    @contextmanager
+    def sharing(self) -> Generator[LookupWriter]:
+        """Write rows and move partitions beside others who do so, but not while somebody is the only writer.
+
+        What a crash of PostgreSQL loses of it is folded again, because positions go with their rows; so nobody waits for the disk.
+        SQLite has one writer at a time.
+        """
+        with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock_shared({WRITER_LOCK})")
+            yield LookupWriter(connection, self._register, self._prepared)
 
     @contextmanager
     def trying(self) -> Generator[LookupWriter]:
@@ -117,7 +130,7 @@ class LookupStore:
         with self.engine.connect().execution_options(writing=True) as connection:
             transaction = connection.begin()
             try:
-                yield LookupWriter(connection, self._folds, self._prepared)
+                yield LookupWriter(connection, self._register, self._prepared)
             finally:
                 transaction.rollback()
 
@@ -135,7 +148,7 @@ class LookupStore:
     def versions(self) -> list[Version]:
         """Every version of every table."""
         with self.reading() as connection:
-            return LookupWriter(connection, self._folds, self._prepared).versions()
+            return LookupWriter(connection, self._register, self._prepared).versions()
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:
