@@ -19,6 +19,7 @@ from projections.plan import Rows
 from readmodels.layout import Move, Moved, State, Version
 from readmodels.lookup_writing import LookupWriter
 
+LAST: Final = 2**63 - 1
 FRESH: Final = 0.2
 """Seconds that what the register said holds. Writing finds out by itself what is not so any more; only what is new is seen later."""
 
@@ -89,9 +90,10 @@ class Partitions:
         self._known: list[Target] | None = None
         self._read = 0.0
 
-    def lacking(self, partition: int) -> int:
-        """The position after which events of a partition are wanted, by the fold that is furthest behind."""
-        return min((target.version.reached(partition) for target in self._targets()), default=0)
+    def lacking(self, partition: int, *, beyond: int = -1) -> int:
+        """The position after which events of a partition are wanted by the fold that is furthest behind, of those that are `beyond` another."""
+        reached = (target.version.reached(partition) for target in self._targets())
+        return min((position for position in reached if position > beyond), default=LAST)
 
     def apply(self, batches: Sequence[Batch], *, only: Target | None = None) -> dict[int, int]:
         """Fold batches, one of each partition at the most, into all tables that lack them.

@@ -19,6 +19,7 @@ SESSION_SECONDS: Final = 10.0
 MOST: Final = 1000
 """Records that one poll returns, unless asked otherwise."""
 FETCH_BYTES: Final = 4 * 1024 * 1024
+POSITION_MS: Final = 10_000
 METADATA_MS: Final = 5_000
 """How long it may take to notice that the topic is there now, or has more partitions."""
 
@@ -100,6 +101,14 @@ class EventReader:
                 self._consumer.seek_to_beginning(self._named(number))
             else:
                 self._consumer.seek(self._named(number), offset)
+
+    def position(self, number: int) -> int:
+        """The offset of the record that comes next in a partition that is read here."""
+        with translated(self._cluster.servers):
+            found = self._consumer.position(self._named(number), timeout_ms=POSITION_MS)
+        if found is None:
+            raise KafkaUnavailable("kafka.unavailable", f"Kafka does not say where partition {number} of {self._topic} is to be read")
+        return int(found)
 
     def commit(self, offsets: Mapping[int, int]) -> None:
         """Tell the group where each partition is to be gone on with: at the offset after the last record that was dealt with."""
