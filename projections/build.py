@@ -1,7 +1,8 @@
 """Building: new versions of tables folded from the beginning, beside those that serve, then switched in."""
 
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+import logging
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from tempfile import TemporaryDirectory
@@ -17,11 +18,19 @@ from projections.feed import Feed
 from projections.fold import Home
 from projections.gathering import Gathered, Gathering, SliceFailed
 from projections.homes import Writer, lanes_for
+from projections.level import Patience, beyond, level
 from projections.plan import Plan
 from readmodels.layout import State, Version
+from readmodels.lookup_writing import LookupWriter
+
+log = logging.getLogger(__name__)
 
 MEMORY: Final = "600MB"
 """What folding may take beside the stores; beyond that DuckDB lays rows aside on the disk."""
+
+WORKERS_COME_WITHIN: Final = 10.0
+"""Seconds within which somebody has to move the tables on that workers fold, for a new version to be compared with what serves."""
+WORKERS_GO_ON_WITHIN: Final = 60.0
 
 Progress = Callable[[int, int], None]
 """Told how many events are folded, out of how many."""
@@ -183,8 +192,12 @@ def _fold_ended(writer: Writer, engine: Engine, drafts: Sequence[Draft], upto: i
     home = engine.tables.home
     if upto:
         writer.advance([draft.versions[home] for draft in drafts], upto)
+    serving = {version.fold: version for version in writer.versions() if version.state is State.SERVING}
     for draft in drafts:
-        draft.versions[home] = replace(draft.versions[home], position=upto)
+        draft.versions[home] = replace(draft.versions[home], position=upto, base=upto)
+        old = serving.get(draft.plan.name)
+        if isinstance(writer, LookupWriter) and engine.tables.shared and old is not None and old.partitions:
+            writer.divide(draft.versions[home], len(old.partitions))
 
 
 def _filler(draft: Draft) -> Callable[[duckdb.DuckDBPyConnection, str], None]:
@@ -199,20 +212,30 @@ def _meeting(engine: Engine, drafts: Sequence[Draft], stack: ExitStack) -> list[
     """Bring drafts and what serves to one position, and hold on to how both are there; gives what will compare them."""
     home = engine.tables.home
     numbers = {(draft.plan.name, draft.versions[home].number) for draft in drafts}
+    patience = Patience(engine.tables, WORKERS_COME_WITHIN)
     with engine.turn:
         while True:
-            versions = {(version.fold, version.number): version for version in engine.tables.versions()}
-            serving = {v.fold: v for v in versions.values() if v.state is State.SERVING and _comparable(engine, v)}
-            pairs = [(versions[number], serving[number[0]]) for number in sorted(numbers) if number[0] in serving and number in versions]
-            if stopped := next((new for new, _ in pairs if new.error), None):
-                raise BuildFailed(stopped.fold, f"{stopped.fold} cannot be built: position {stopped.error_position}: {stopped.error}")
+            with engine.tables.writing() if engine.tables.shared else nullcontext() as writer:
+                pairs = _pairs(engine, numbers, engine.tables.versions() if writer is None else writer.versions())
+                if all(level(new, old) for new, old in pairs):
+                    difference = stack.enter_context(engine.tables.comparing())
+                    break
             both = [Target(engine.plans[version.fold], version) for pair in pairs for version in pair]
-            if len({target.version.position for target in both}) <= 1:
-                break
-            engine.meet(both)
-        difference = stack.enter_context(engine.tables.comparing())
+            if not engine.meet([target for target in both if not target.version.partitions]) and not patience.wait():
+                log.warning("nobody moves the %s on, so that what was built cannot be compared with what serves", home)
+                return []
     layouts = {name: plan.layout_in(home) for name, plan in engine.plans.items()}
     return [(new.fold, home, new.position, partial(difference, layouts[new.fold], new.number, old.number)) for new, old in pairs]
+
+
+def _pairs(engine: Engine, numbers: Collection[tuple[str, int]], found: Iterable[Version]) -> list[tuple[Version, Version]]:
+    """New versions with what serves. Raises BuildFailed when a new one was stopped."""
+    versions = {(version.fold, version.number): version for version in found}
+    serving = {v.fold: v for v in versions.values() if v.state is State.SERVING and _comparable(engine, v)}
+    pairs = [(versions[number], serving[number[0]]) for number in sorted(numbers) if number[0] in serving and number in versions]
+    if stopped := next((new for new, _ in pairs if new.error), None):
+        raise BuildFailed(stopped.fold, f"{stopped.fold} cannot be built: position {stopped.error_position}: {stopped.error}")
+    return pairs
 
 
 def _comparable(engine: Engine, version: Version) -> bool:
@@ -223,10 +246,15 @@ def _comparable(engine: Engine, version: Version) -> bool:
 def _switched(engine: Engine, drafts: Sequence[Draft]) -> bool:
     home = engine.tables.home
     numbers = {draft.plan.name: draft.versions[home].number for draft in drafts}
+    patience = Patience(engine.tables, WORKERS_GO_ON_WITHIN)
     with engine.turn:
         # As far as the versions that serve, which stand still meanwhile; the log may grow faster than anything can be folded.
         while not all(_caught_up(name, number, engine.tables.versions()) for name, number in numbers.items()):
-            engine.move_on([target for target in engine.targets(State.BUILDING) if numbers.get(target.plan.name) == target.version.number])
+            late = [target for target in engine.targets(State.BUILDING) if numbers.get(target.plan.name) == target.version.number]
+            if not engine.move_on(late) and not patience.wait():
+                raise BuildFailed(
+                    None, "what serves is ahead of what was built, and nobody moves that on: start a worker with `daybook work`"
+                )
         with engine.tables.writing() as writer:
             versions = writer.versions()
             if not all(_caught_up(name, number, versions) for name, number in numbers.items()):
@@ -245,4 +273,4 @@ def _caught_up(name: str, number: int, versions: Sequence[Version]) -> bool:
     if new is None or new.error:
         why = f"position {new.error_position}: {new.error}" if new else "the new version was dropped by another process"
         raise BuildFailed(name, f"{name} cannot be built: {why}")
-    return all(old.position <= new.position for old in versions if old.fold == name and old.state is State.SERVING)
+    return all(beyond(new, old) for old in versions if old.fold == name and old.state is State.SERVING)

@@ -60,6 +60,11 @@ class Tables(Protocol):
     def home(self) -> Home: ...
 
     @property
+    def shared(self) -> bool:
+        """Whether workers in other processes move these tables on; then they are not to be moved on as a whole once they serve."""
+        ...
+
+    @property
     def outages(self) -> tuple[type[Exception], ...]:
         """Errors that are the store's, not a fold's: worth another try later."""
         ...
@@ -68,6 +73,10 @@ class Tables(Protocol):
 
     def writing(self) -> AbstractContextManager[Any]:
         """Become the only writer; gives a Writer."""
+        ...
+
+    def building(self, *, wait: bool) -> AbstractContextManager[bool]:
+        """Be the only process that builds new versions, waiting for another or not; whether it is."""
         ...
 
     def put(self, writer: Any, plan: Plan, number: int, rows: Rows) -> None:
@@ -105,8 +114,10 @@ class LookupTables:
     home = Home.LOOKUPS
     outages = (OperationalError, InterfaceError, LoadFailed)
 
-    def __init__(self, store: LookupStore) -> None:
+    def __init__(self, store: LookupStore, *, shared: bool = False) -> None:
         self.store = store
+        self.shared = shared
+        self.building = store.building
         self.versions = store.versions
         self.writing = store.writing
         self.sharing = store.sharing
@@ -177,12 +188,17 @@ class FactTables:
     """The facts."""
 
     home = Home.FACTS
+    shared = False
     outages = (duckdb.IOException, duckdb.OutOfMemoryException, duckdb.InterruptException)
 
     def __init__(self, store: FactStore) -> None:
         self.store = store
         self.versions = store.versions
         self.writing = store.writing
+
+    def building(self, *, wait: bool) -> AbstractContextManager[bool]:  # noqa: ARG002 - as the port has it
+        """One process has the file open."""
+        return nullcontext(True)  # noqa: FBT003 - it is the answer
 
     def put(self, writer: FactWriter, plan: Plan, number: int, rows: Rows) -> None:
         """Combine `rows` with those in the table."""

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 
 from projections.archive import Archive
 from projections.build import Builder, BuildFailed, Checked, Draft, Progress
@@ -21,7 +22,21 @@ def start(feed: Feed, engines: Sequence[Engine], progress: Progress | None = Non
     A stale one was folded by another declaration than today's; it serves as it is until `build` has been called for it.
     Failures of an earlier run are forgotten, so that stopped folds are tried again. What was being built then is dropped.
     A kept version that was folded by today's declaration (the code was rolled back) is switched back to.
+    Tables that are shared with other processes are left alone where each fold has one that serves by today's declaration; whatever has
+    to be done to them waits for a process that builds there.
     """
+    with ExitStack() as alone:
+        wanted = [engine for engine in engines if not (engine.tables.shared and _ready(engine))]
+        for engine in wanted:
+            alone.enter_context(engine.tables.building(wait=True))
+        return _start(feed, wanted, progress, archive)
+
+
+def _ready(engine: Engine) -> bool:
+    return {target.plan.name for target in engine.current(State.SERVING)} == engine.plans.keys()
+
+
+def _start(feed: Feed, engines: Sequence[Engine], progress: Progress | None, archive: Archive | None) -> list[str]:
     fresh: dict[Engine, list[str]] = {}
     stale: set[str] = set()
     for engine in engines:
@@ -74,7 +89,7 @@ def _prepare(engine: Engine, plan: Plan) -> Version | None:
         for version in versions:
             if version.state is State.BUILDING:
                 writer.drop(version.fold, version.number)
-            elif version.error:
+            elif version.error and not engine.tables.shared:
                 writer.resume(version.fold, version.number)
         serving = next((version for version in versions if version.state is State.SERVING), None)
         if serving and serving.fingerprint != plan.fold.fingerprint:
@@ -112,6 +127,17 @@ def build(
         builder.discard(drafts)
         raise
     return [(draft, [each for each in checked if each.fold == draft.plan.name]) for draft in drafts]
+
+
+def retry(engine: Engine, fold: str) -> list[Version]:
+    """Let the stopped versions of `fold` go on, from where they stopped; gives them. Raises LookupError when none is stopped."""
+    with engine.tables.writing() as writer:
+        stopped = [version for version in writer.versions() if version.fold == fold and version.error]
+        for version in stopped:
+            writer.resume(version.fold, version.number)
+    if not stopped:
+        raise LookupError(f"{fold} has not stopped in the {engine.tables.home}")
+    return stopped
 
 
 def rollback(engine: Engine, fold: str) -> Version:

@@ -20,6 +20,8 @@ from readmodels.lookup_writing import LookupWriter
 BUSY_SECONDS = 30.0
 WRITER_LOCK = 0x6461_7962_6F6F_6B01
 """The advisory lock that makes writers of a PostgreSQL database take turns, as SQLite does by itself."""
+BUILDER_LOCK = WRITER_LOCK + 1
+"""The advisory lock of whoever builds new versions there."""
 
 
 class SQLiteFile(NamedTuple):
@@ -123,6 +125,21 @@ class LookupStore:
             if connection.dialect.name == "postgresql":
                 connection.exec_driver_sql(f"SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock_shared({WRITER_LOCK})")
             yield LookupWriter(connection, self._register, self._prepared)
+
+    @contextmanager
+    def building(self, *, wait: bool) -> Generator[bool]:
+        """Be the only process that builds new versions, waiting for another or not; whether it is. A SQLite file has one process anyway."""
+        if self.dialect != "postgresql":
+            yield True
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if wait:
+                connection.execute(select(func.pg_advisory_lock(BUILDER_LOCK)))
+            alone = wait or bool(connection.execute(select(func.pg_try_advisory_lock(BUILDER_LOCK))).scalar())
+            try:
+                yield alone
+            finally:
+                connection.invalidate()  # closing the connection frees the lock, even where it cannot be asked any more
 
     @contextmanager
     def trying(self) -> Generator[LookupWriter]:

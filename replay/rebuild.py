@@ -1,9 +1,10 @@
 """Folding read models again from the log: beside those that serve, switched in when they have caught up."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
-from domain.errors import NotFound
+from domain.errors import NotFound, RuleViolation
 from projections import versions
 from projections.archive import Archive
 from projections.build import Builder, Checked, Progress
@@ -33,9 +34,12 @@ def rebuild(
 
     Those that serve keep serving, and keep up with the log, until each is compared and replaced in one transaction; they are then
     kept for a roll-back. `progress` is told how many events are folded out of how many. Raises NotFound `fold.unknown` for a
-    name that there is no fold for, and BuildFailed `fold.failed` (with the event) when a fold cannot take its history.
+    name that there is no fold for, RuleViolation `rebuild.running` when another process builds there, and BuildFailed `fold.failed`
+    (with the event) when a fold cannot take its history.
     """
-    built = versions.build(feed, _wanted(engines, folds), progress, archive)
+    wanted = _wanted(engines, folds)
+    with _alone(engines):
+        built = versions.build(feed, wanted, progress, archive)
     return [Rebuilt(draft.plan.name, tuple(sorted(draft.engines)), tuple(checked)) for draft, checked in built]
 
 
@@ -50,12 +54,23 @@ def verify(
 
     Raises NotFound `fold.unknown` and BuildFailed like `rebuild`.
     """
+    wanted = _wanted(engines, folds)
     builder = Builder(feed, archive)
-    drafts = builder.build(_wanted(engines, folds), progress)
-    try:
-        return builder.check(drafts)
-    finally:
-        builder.discard(drafts)
+    with _alone(engines):
+        drafts = builder.build(wanted, progress)
+        try:
+            return builder.check(drafts)
+        finally:
+            builder.discard(drafts)
+
+
+@contextmanager
+def _alone(engines: Iterable[Engine]) -> Generator[None]:
+    """Nobody else builds meanwhile. Raises RuleViolation `rebuild.running` when another process does."""
+    with ExitStack() as building:
+        if not all(building.enter_context(engine.tables.building(wait=False)) for engine in engines):
+            raise RuleViolation("rebuild.running", "folds are being rebuilt by another process now; wait for that to end")
+        yield
 
 
 def _wanted(engines: Sequence[Engine], folds: Iterable[str] | None) -> Mapping[Engine, list[str]]:
