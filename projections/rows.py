@@ -2,6 +2,7 @@
 
 First only marks and figures are grouped, which are narrow: which event won each cell. Then the values of the winners, which may be
 long texts, are taken from the events by their positions. Grouping the values themselves takes half as long again, and their memory.
+Columns that no event has in common are grouped apart from each other, because every column costs something for every event.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,19 +19,55 @@ def rows_of(plan: Plan, lanes: Sequence[Lane], types: Iterable[str]) -> str | No
     routes = [route for event_type, found in plan.routes.items() if event_type in present for route in found]
     if plan.fold.per_event:
         return " UNION ALL ".join(select for route in routes if (select := contribution(plan, lanes, route))) or None
-    grouped = [select for route in routes if (select := _marks(plan, lanes, route))]
-    if not grouped:
+    groups = _together(lanes, routes)
+    if not groups:
         return None
     keys = [quoted(name) for name in plan.fold.key]
-    figures = [f"{_best(lane)} AS {_figure(lane)}" for lane in lanes]
-    marks = f"SELECT {', '.join([*keys, *figures])} FROM ({' UNION ALL '.join(grouped)}) GROUP BY {', '.join(keys)}"
     columns = [f"won.{name}" for name in keys]
     joins: list[str] = []
     for place, lane in enumerate(lanes):
         columns += _shown(lane, f"v{place}") if (values := _values(lane, routes)) or not _by_position(lane) else _nothing(lane)
         if values:
             joins.append(f"LEFT JOIN ({values}) AS v{place} ON v{place}.position = won.{_figure(lane)}")
-    return f"SELECT {', '.join(columns)} FROM ({marks}) AS won {' '.join(joins)}"
+    return f"SELECT {', '.join(columns)} FROM ({_figures(plan, groups, routes)}) AS won {' '.join(joins)}"
+
+
+def _together(lanes: Sequence[Lane], routes: Sequence[Route]) -> list[list[Lane]]:
+    """The lanes in groups, those that the same events speak to in one; lanes that none speaks to are in the first."""
+    found: list[list[Lane]] = []
+    for route in routes:
+        said = [part.lane for part in route.parts if part.lane in lanes]
+        met = [group for group in found if not set(said).isdisjoint(group)]
+        if said:
+            together = {*said, *(lane for group in met for lane in group)}
+            found = [*(group for group in found if group not in met), [lane for lane in lanes if lane in together]]
+    spoken = {lane for group in found for lane in group}
+    return [[*found[0], *(lane for lane in lanes if lane not in spoken)], *found[1:]] if found else []
+
+
+def _figures(plan: Plan, groups: Sequence[Sequence[Lane]], routes: Sequence[Route]) -> str:
+    """SELECT marks and figures by key. Each group of lanes has only its own events to look at."""
+    keys = ", ".join(quoted(name) for name in plan.fold.key)
+    columns = ", ".join(_present(lane) for lanes in groups for lane in lanes)
+    grouped: list[str] = []
+    for lanes in groups:
+        said = " UNION ALL ".join(select for route in routes if (select := _marks(plan, lanes, route)))
+        figures = ", ".join(f"{_best(lane)} AS {_figure(lane)}" for lane in lanes)
+        grouped.append(f"(SELECT {keys}, {figures} FROM ({said}) GROUP BY {keys})")
+    joined = " ".join([grouped[0], *(f"FULL JOIN {group} USING ({keys})" for group in grouped[1:])])
+    return f"SELECT {keys}, {columns} FROM {joined}"
+
+
+def _present(lane: Lane) -> str:
+    """A figure that a key without any of its events has as well."""
+    figure = _figure(lane)
+    match lane.rule:
+        case Rule.TOTAL:
+            return f"coalesce({figure}, 0)::{NATIVE[lane.kinds[0]]} AS {figure}"
+        case Rule.DISTINCT:
+            return f"coalesce({figure}, []) AS {figure}"
+        case _:
+            return figure
 
 
 def narrow_rows_of(plan: Plan, lanes: Sequence[Lane], types: Iterable[str]) -> str | None:
