@@ -120,8 +120,10 @@ def open_books(settings: Settings) -> Generator[Books]:
 
 
 @contextmanager
-def open_daybook(settings: Settings, *, follow: bool = False, progress: Progress | None = None) -> Generator[Daybook]:
-    """Everything, for one process at a time: the holder of the folder's lock.
+def open_daybook(
+    settings: Settings, *, follow: bool = False, progress: Progress | None = None, telemetry: Telemetry | None = None
+) -> Generator[Daybook]:
+    """Everything, for one process at a time: the holder of the folder's lock. Its parts tell `telemetry`, or one of their own.
 
     With `follow` the read models are kept up to date from now on, without it they are up to date now; `progress` is told
     how many events of how many are folded. Raises what `open_books` raises, FactsInUse or BuildFailed.
@@ -129,7 +131,7 @@ def open_daybook(settings: Settings, *, follow: bool = False, progress: Progress
     folder = Folder(settings.data)
     with open_books(settings) as books, ExitStack() as closing:
         url = settings.lookups_url.get_secret_value() if settings.lookups_url else None
-        telemetry = closing.enter_context(open_telemetry(settings, SERVE))
+        telemetry = telemetry or closing.enter_context(open_telemetry(settings, SERVE))
         archive = closing.enter_context(open_archive(settings, books.log, follow=follow))
         tables = closing.enter_context(
             open_tables(books.log, url or folder.lookups, folder.facts, follow=follow, progress=progress, archive=archive, watch=telemetry)

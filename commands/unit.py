@@ -157,7 +157,7 @@ class Unit:
         except DaybookError as error:
             return Refusal(message.order.command_id, error)
         except Exception:
-            log.exception("deciding %s failed", message.order.name)
+            log.exception("deciding %s failed", message.order.name, extra={"trace_id": message.order.correlation_id})
             return Refusal(message.order.command_id, CommandFailed(message.order.name))
 
     def _repetition(self, order: Order, fingerprint: bytes) -> Decided | None:
