@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from api.folder import Folder, is_held, server
+from api.observing.tracing import endpoint_of
 from api.settings import Settings, is_loopback
 from api.wiring import Books, open_books
 from domain.errors import DaybookError
@@ -66,6 +67,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
         yield from _files(folder)
     yield _address(settings)
     yield _serving(folder)
+    yield from _watched(settings)
     yield from _log(settings)
 
 
@@ -146,6 +148,15 @@ def _serving(folder: Folder) -> Finding:
             "server", Level.WARNING, "a process works in the folder but does not serve", "it is a command that runs; wait for it"
         )
     return ok("server", "none runs; commands open the folder themselves")
+
+
+def _watched(settings: Settings) -> Iterator[Finding]:
+    alone = f"; publish and work at http://127.0.0.1:{settings.metrics_port}/metrics" if settings.metrics_port is not None else ""
+    yield ok("metrics", f"a server's at http://{settings.host}:{settings.port}/metrics{alone}")
+    if settings.traces is None:
+        yield ok("traces", "are not made (DAYBOOK_TRACES)")
+    else:
+        yield ok("traces", f"{settings.traces_ratio:.0%} of them go to {endpoint_of(settings.traces)}")
 
 
 def _log(settings: Settings) -> Iterator[Finding]:

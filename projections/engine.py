@@ -1,5 +1,6 @@
 """The engine: applies batches of events to the tables of one home, each fold's position in the same transaction as its rows."""
 
+import logging
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
@@ -16,6 +17,8 @@ from projections.plan import Plan, plans
 from projections.rows import rows_of
 from projections.watching import UNWATCHED, Watch
 from readmodels.layout import Moved, State, Version
+
+log = logging.getLogger(__name__)
 
 BATCH: Final = 2_000
 """Events that the Python evaluator takes at once."""
@@ -167,6 +170,7 @@ class Engine:
             if poison.position - 1 != version.position:
                 writer.advance([version], poison.position - 1)
             writer.stop(version, poison.position, poison.message)
+            self._tell_stopped(version, poison.position)
             return False
         self.tables.put(writer, target.plan, version.number, rows)
         return True
@@ -188,6 +192,10 @@ class Engine:
         else:
             with self.tables.writing() as writer:
                 writer.stop(group[0].version, events[0].position, why(events[0], error))
+            self._tell_stopped(group[0].version, events[0].position)
+
+    def _tell_stopped(self, version: Version, position: int) -> None:
+        log.error("%s in the %s stopped at position %s, which it cannot take", version.fold, self.tables.home, position)
 
     def _apply_bulk(self, group: Sequence[Target], after: int, upto: int) -> None:
         lanes = {target.plan: target.plan.lanes_in(self.tables.home) for target in group}

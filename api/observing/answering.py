@@ -131,9 +131,9 @@ def tell(method: str, route: str, note: Note, seconds: float, failure: Exception
         "seconds": round(seconds, 4),
     }
     about = {key: value for key, value in said.items() if value is not None}
-    if failure is not None:
+    if failure is not None or note.status == 500:
         log.error("request failed", exc_info=failure, **about)
-    elif note.status >= 500:
+    elif note.status > 500:
         log.warning("request not served", **about)
     elif note.status >= 400:
         log.info("request refused", **about)

@@ -1,7 +1,7 @@
 """What one process tells of itself: its metrics and its spans."""
 
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
@@ -34,8 +34,10 @@ class Telemetry:
         self.metrics.fold_seconds.labels(home.value).observe(perf_counter() - began)
         self.metrics.fold_events.labels(home.value).observe(count)
         if events:
-            waited = datetime.now(UTC) - datetime.fromisoformat(events[0].recorded_at)
-            self.metrics.fold_delay.labels(home.value).observe(max(0.0, waited.total_seconds()))
+            # An event that was recorded at no readable moment is for folds to refuse, not for who counts them.
+            with suppress(ValueError, TypeError):
+                waited = datetime.now(UTC) - datetime.fromisoformat(events[0].recorded_at)
+                self.metrics.fold_delay.labels(home.value).observe(max(0.0, waited.total_seconds()))
 
 
 @contextmanager

@@ -119,7 +119,9 @@ def test_a_worker_that_begins_later_goes_back_for_what_its_database_lost(
     shipper.close()
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # the client leaves sockets that never connected to the collector
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the client leaves sockets that never connected to the collector
 def test_a_broker_that_forgot_everything_is_shipped_to_again_and_nothing_counts_twice(
     lookups: Engine, own_kafka_server: Broker, topics_prefix: str
 ) -> None:
