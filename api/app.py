@@ -25,6 +25,7 @@ from api.observing.exposing import metrics_routes
 from api.persons import person_routes
 from api.sql import sql_routes
 from api.version import VERSION
+from api.webhooks.routes import webhook_routes
 from api.wiring import Daybook
 
 DESCRIPTION: Final = """Everything is written down once, as it happens; every list and figure is folded from that.
@@ -75,6 +76,7 @@ def create_app(daybook: Daybook) -> FastAPI:
         person_routes(daybook),
         audit_routes(daybook.auditor, daybook.books.log, daybook.books.vault.decrypt_all),
         change_routes(daybook.books),
+        webhook_routes(daybook),
     ):
         app.include_router(routes)
     app.state.direct = {("POST", "/v1/commands/"): ("name", door), **reading.install(app, daybook)}

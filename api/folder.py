@@ -69,6 +69,11 @@ class Folder:
         return self.path / "audit.key"
 
     @property
+    def webhooks(self) -> Path:
+        """Who is sent which events, when that is a file."""
+        return self.path / "webhooks.db"
+
+    @property
     def server(self) -> Path:
         """Who serves: process id and address."""
         return self.path / "server.json"

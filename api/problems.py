@@ -8,10 +8,12 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match, Mount
 
 from api.imports.errors import ImportRefused, RowRefused
 from api.observing.note import note_code
 from api.settings import InvalidSettings
+from api.webhooks.errors import AddressRefused
 from bus.copying import ToolFailed
 from bus.errors import (
     ConcurrencyConflict,
@@ -91,6 +93,7 @@ STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
     RowRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     InvalidRequest: HTTPStatus.UNPROCESSABLE_ENTITY,
     KeyMisspelled: HTTPStatus.UNPROCESSABLE_ENTITY,
+    AddressRefused: HTTPStatus.UNPROCESSABLE_ENTITY,
     FactsInUse: HTTPStatus.SERVICE_UNAVAILABLE,
     Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
     LogUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -112,6 +115,7 @@ STATUS: Final[Mapping[type[DaybookError], HTTPStatus]] = {
 }
 """The status of every error class; a subclass that is not named has its parent's. Nothing below `api` knows HTTP."""
 
+METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 PHRASES: Final = {status: status.phrase for status in HTTPStatus}
 
 
@@ -187,13 +191,22 @@ async def _on_validation(_: Request, raised: Exception) -> Response:
     return answer(describe(InvalidRequest("the request has the wrong shape", details)))
 
 
-async def _on_http(_: Request, raised: Exception) -> Response:
+async def _on_http(request: Request, raised: Exception) -> Response:
     error = cast("HTTPException", raised)
     status = HTTPStatus(error.status_code)
     code = "http." + status.name.lower()
     if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         code = "body.too_large"
-    return answer(problem(status, code, str(error.detail)), error.headers)
+    headers = error.headers
+    if status == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods(request)):
+        headers = {"Allow": ", ".join(methods)}
+    return answer(problem(status, code, str(error.detail)), headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that the request's path has, of all its routes: each of them knows of its own only."""
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+    return [method for method in METHODS if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)]
 
 
 async def _on_fault(request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from api.folder import Folder, announced, held
 from api.observing import logs
 from api.problems import Unavailable
 from api.settings import InvalidSettings, Settings, is_loopback
+from api.webhooks.deliverer import delivering
 from api.wiring import open_daybook
 from projections.build import Progress
 
@@ -42,7 +43,7 @@ def serve(settings: Settings, *, ready: Callable[[str], None], progress: Progres
             lifespan="off",
             timeout_graceful_shutdown=FAREWELL,
         )
-        with announced(folder, url), _signals_survived():
+        with announced(folder, url), _signals_survived(), delivering(daybook):
             ready(url)
             log.info("serving", url=url, head=daybook.books.log.head())
             Server(config, farewell=daybook.streams.end).run(sockets=[listener])

@@ -58,6 +58,18 @@ class Settings(BaseSettings):
     max_wait_seconds: float = Field(30.0, gt=0, le=300, description="the longest that `at_least=` may wait")
     sql_seconds: float = Field(10.0, gt=0, description="the longest that one SQL query may run")
     whatif_seconds: float = Field(60.0, gt=0, description="the longest that one trial (what if) may run")
+    max_webhooks: int = Field(50, ge=0, le=1000, description="the most webhooks there may be")
+    webhook_private: bool = Field(
+        default=False, description="whether webhooks may be sent to private networks, to this machine, and by http: for trying them out"
+    )
+    webhook_attempts: int = Field(10, ge=1, le=100, description="how often an event is sent to a webhook before it is given up")
+    webhook_retry_seconds: float = Field(
+        5.0,
+        gt=0,
+        le=3600,
+        description="the time until an event is sent again after a failure; four times as long each time, up to 12 hours",
+    )
+    webhook_timeout_seconds: float = Field(15.0, gt=0, le=120, description="how long a webhook's receiver may take to answer")
     sql_rows: int = Field(100_000, ge=1, description="the most rows that one SQL query may return")
     ready_lag: int = Field(100_000, ge=0, description="how many events read models may be behind the log while `/health/ready` says ready")
     metrics_port: int | None = Field(

@@ -19,6 +19,7 @@ from api.problems import NotYet, Unavailable
 from api.settings import Settings
 from api.streams import Streams
 from api.tables import Tables, open_tables
+from api.webhooks.office import Webhooks, open_webhooks
 from bus.erasures import ErasureList
 from bus.keystore import open_vault
 from bus.log import Log, open_log
@@ -65,6 +66,7 @@ class Daybook:
     pasts: Pasts
     excerpts: Excerpts
     telemetry: Telemetry
+    webhooks: Webhooks
 
     def submit(self, orders: Sequence[Order], *, atomic: bool = False) -> Awaitable[list[Outcome]]:
         """Hand orders to the dispatcher from an event loop. Raises Unavailable while closing."""
@@ -146,8 +148,9 @@ def open_daybook(
         closing.callback(pasts.close)
         excerpts = Excerpts()
         closing.callback(excerpts.close)
-        watch_all(telemetry.metrics, books.log, tables, streams, archive, auditor)
-        yield Daybook(settings, books, group, tables, auditor, streams, archive, history, pasts, excerpts, telemetry)
+        webhooks = closing.enter_context(open_webhooks(_place(settings.log_url, folder.webhooks), books.vault, books.log.head))
+        watch_all(telemetry.metrics, books.log, tables, streams, archive, auditor, webhooks)
+        yield Daybook(settings, books, group, tables, auditor, streams, archive, history, pasts, excerpts, telemetry, webhooks)
 
 
 def _place(url: SecretStr | None, file: Path) -> str | Path:

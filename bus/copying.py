@@ -112,6 +112,10 @@ class Tools:
         """Copy the schema `daybook_keys`. Raises ToolFailed."""
         self._dump(url, target, "daybook_keys")
 
+    def dump_webhooks(self, url: str, target: Path) -> None:
+        """Copy the schema `webhooks`. Raises ToolFailed."""
+        self._dump(url, target, "webhooks")
+
     def _dump(self, url: str, target: Path, schema: str, *more: str) -> None:
         form = ("--format", "custom", "--no-owner", "--no-privileges", "--schema", schema, "--file", str(target))
         self._run("pg_dump", url, *form, *more)

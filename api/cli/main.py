@@ -25,6 +25,7 @@ from api.cli import (
     rebuilding,
     serving,
     trying,
+    webhooks,
 )
 from api.cli.session import Session, failures_told
 from api.observing import logs
@@ -74,6 +75,7 @@ program.command("archive")(rebuilding.archive)
 program.command("erase")(persons.erase)
 program.command("export-person")(persons.export_person)
 program.command("erasures")(persons.erasures)
+program.add_typer(webhooks.program, name="webhooks")
 program.add_typer(backing_up.program, name="backup")
 program.command("restore")(backing_up.put_back)
 program.command("doctor")(doctor.command)

@@ -100,6 +100,14 @@ FOLD_DELAY: Final = Family(
     (*QUICK, 30.0, 60.0, 300.0),
 )
 
+WEBHOOKS: Final = Family("daybook_webhooks", Kind.GAUGE, "How many webhooks there are: `active`, `paused` or `off`.", ("state",))
+WEBHOOKS_FAILING: Final = Family("daybook_webhooks_failing", Kind.GAUGE, "Active webhooks whose last attempt failed.")
+WEBHOOK_LAG: Final = Family(
+    "daybook_webhook_lag_positions", Kind.GAUGE, "How many positions the active webhook that is furthest behind is behind the log."
+)
+WEBHOOK_WAITING: Final = Family("daybook_webhook_waiting", Kind.GAUGE, "Events that wait to be sent to webhooks again.")
+WEBHOOK_DEAD: Final = Family("daybook_webhook_dead", Kind.GAUGE, "Events that were given up for webhooks and not sent again since.")
+WEBHOOK_IN_FLIGHT: Final = Family("daybook_webhook_in_flight", Kind.GAUGE, "Events that are on their way to webhooks from this process.")
 STREAMS: Final = Family("daybook_feed_followers", Kind.GAUGE, "Clients that follow the feed as streams now.")
 ARCHIVE_POSITION: Final = Family("daybook_archive_position", Kind.GAUGE, "Up to which position events are archived.")
 ARCHIVE_LAG: Final = Family("daybook_archive_lag_events", Kind.GAUGE, "How many positions the archive is behind the log.")

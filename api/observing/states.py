@@ -7,6 +7,8 @@ from api.observing import families as f
 from api.observing.metrics import Metrics, Sample
 from api.streams import Streams
 from api.tables import Tables
+from api.webhooks.office import Webhooks
+from bus.webhooks.model import State as Delivered
 from projections.engine import FoldHealth
 from readmodels.layout import State
 from replay.archive.archive import Archive
@@ -19,7 +21,9 @@ class Headed(Protocol):
     def head(self) -> int: ...
 
 
-def watch_all(metrics: Metrics, log: Headed, tables: Tables, streams: Streams, archive: Archive, auditor: Auditor) -> None:
+def watch_all(
+    metrics: Metrics, log: Headed, tables: Tables, streams: Streams, archive: Archive, auditor: Auditor, webhooks: Webhooks
+) -> None:
     """Let all parts of a server be asked, each for itself, so that one that fails hides no other.
 
     Whatever has a queue, a lag or a position of its own is added here.
@@ -30,6 +34,7 @@ def watch_all(metrics: Metrics, log: Headed, tables: Tables, streams: Streams, a
     metrics.watch("feed", lambda: [(f.STREAMS, (), streams.count)])
     metrics.watch("archive", lambda: archived(archive))
     metrics.watch("audit", lambda: audited(auditor, log.head()))
+    metrics.watch("webhooks", lambda: webhooks_of(webhooks))
 
 
 def read_models(tables: Tables, head: int) -> Iterator[Sample]:
@@ -75,3 +80,16 @@ def audited(auditor: Auditor, head: int) -> Iterator[Sample]:
     yield f.AUDIT_POSITION, (), size
     yield f.AUDIT_LAG, (), max(0, head - size)
     yield f.AUDIT_FAILING, (), float(auditor.trouble is not None)
+
+
+def webhooks_of(office: Webhooks) -> Iterator[Sample]:
+    """How webhooks stand, all together."""
+    standing = office.standing()
+    active = [each for each in standing if each.subscription.state is Delivered.ACTIVE]
+    for state in Delivered:
+        yield f.WEBHOOKS, (state.value,), sum(each.subscription.state is state for each in standing)
+    yield f.WEBHOOKS_FAILING, (), sum(each.subscription.failing_since is not None for each in active)
+    yield f.WEBHOOK_LAG, (), max((each.lag for each in active), default=0)
+    yield f.WEBHOOK_WAITING, (), sum(each.waiting for each in standing)
+    yield f.WEBHOOK_DEAD, (), sum(each.dead for each in standing)
+    yield f.WEBHOOK_IN_FLIGHT, (), sum(each.in_flight for each in standing)

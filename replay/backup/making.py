@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Final, Literal
 from uuid import uuid4
 
-from bus.copying import Tools, copy_file, counted, is_address, keys_in, sync
+from bus.copying import Tools, copy_file, counted, has_schema, is_address, keys_in, sync
+from bus.webhooks.tables import SCHEMA
 from domain.errors import NotFound
 from replay.audit.hashing import compute
 from replay.audit.merkle import TILE
@@ -25,6 +26,8 @@ KEYS_FILE: Final = "keys.db"
 KEYS_DUMP: Final = "keys.pgdump"
 TREE: Final = "audit.db"
 SETTLED: Final = "settled.json"
+WEBHOOKS_FILE: Final = "webhooks.db"
+WEBHOOKS_DUMP: Final = "webhooks.pgdump"
 ERASURES: Final = "erasures.jsonl"
 AUDIT_KEY: Final = "audit.key"
 
@@ -83,6 +86,11 @@ def _log(place: Place, draft: Path, backup_id: str, tell: Tell) -> tuple[Manifes
         # Before the log, so that no more events are hashed in it than there are in the copy.
         copy_file(tree, draft / TREE)
     in_postgres = is_address(place.log)
+    # Before the log too, so that no webhook has come further than the copy.
+    if in_postgres and has_schema(place.log, SCHEMA):
+        place.tools.dump_webhooks(place.log, draft / WEBHOOKS_DUMP)
+    elif not in_postgres and (webhooks := place.folder / WEBHOOKS_FILE).exists():
+        copy_file(webhooks, draft / WEBHOOKS_FILE)
     if in_postgres:
         tell("copying the log", 0, 0)
         position, counts = place.tools.dump_log(place.log, draft / LOG_DUMP)

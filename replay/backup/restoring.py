@@ -12,12 +12,26 @@ from bus.copying import Tools, counted, counted_there, has_schema, is_address, s
 from bus.erasures import Erasure, ErasureList
 from bus.keystore import PostgresKeyStore, SQLiteKeyStore, open_vault
 from bus.vault import KeyStore, master_key_of
+from bus.webhooks.tables import pause_all
 from replay.backup.errors import BackupDamaged, BackupRefused
-from replay.backup.making import AUDIT_KEY, ERASURES, KEYS_DUMP, KEYS_FILE, LOG_DUMP, LOG_FILE, SETTLED, TREE, Tell
+from replay.backup.making import (
+    AUDIT_KEY,
+    ERASURES,
+    KEYS_DUMP,
+    KEYS_FILE,
+    LOG_DUMP,
+    LOG_FILE,
+    SETTLED,
+    TREE,
+    WEBHOOKS_DUMP,
+    WEBHOOKS_FILE,
+    Tell,
+)
 from replay.backup.manifest import PARTIAL, Manifest
 from replay.backup.verifying import differences, sound
 
 MASTER_KEY: Final = "master.key"
+RESTORED: Final = "put back from a backup"
 _MAY_BE_THERE: Final = frozenset({ERASURES})
 """What may lie in the folder before: the list of erasures never goes back to an older one."""
 
@@ -120,9 +134,19 @@ def _put_log(source: Path, told: Manifest, draft: Path, destination: Destination
         destination.tools.restore(source / LOG_DUMP, destination.log_url)
         place = destination.log_url
         position, counts = counted_there(destination.log_url)
+    _put_webhooks(source, told, draft, destination)
     if found := differences(str(place), position, counts, told, tell, LOG_FILE):
         message = f"what was put back is not what was backed up: {found[0]['message']}"
         raise BackupDamaged("backup.damaged", message, tuple(found))
+
+
+def _put_webhooks(source: Path, told: Manifest, draft: Path, destination: Destination) -> None:
+    """Put back who is sent which events, paused: what was put back may be a rehearsal, and receivers would not know."""
+    if told.file(WEBHOOKS_FILE):
+        pause_all(_copy(source / WEBHOOKS_FILE, draft), RESTORED)
+    elif told.file(WEBHOOKS_DUMP) and destination.log_url is not None:
+        destination.tools.restore(source / WEBHOOKS_DUMP, destination.log_url)
+        pause_all(destination.log_url, RESTORED)
 
 
 def _put_keys(sources: Sources, told: Manifest, draft: Path, destination: Destination, tell: Tell) -> None:
