@@ -3,7 +3,7 @@
 from decimal import Decimal
 from uuid import UUID
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel
 
 app = FastAPI()
@@ -30,3 +30,10 @@ async def post(body: Body) -> dict[str, str]:
 async def get(customer_id: UUID) -> dict[str, str]:
     """Read nothing."""
     return {"id": str(customer_id)}
+
+
+@app.post("/hooks")
+async def take(request: Request) -> Response:
+    """Take a webhook's message, and do nothing with it."""
+    await request.body()
+    return Response(status_code=204)
