@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -17,7 +18,7 @@ from projections.evaluate import Poison, evaluate
 from projections.feed import Feed
 from projections.fold import Home
 from projections.gathering import Gathered, Gathering, SliceFailed
-from projections.homes import Writer, lanes_for
+from projections.homes import LookupTables, Writer, lanes_for
 from projections.level import Patience, beyond, level
 from projections.plan import Plan
 from readmodels.layout import State, Version
@@ -132,7 +133,7 @@ class Builder:
                         writer.drop(version.fold, version.number)
 
     def _fold(self, drafts: Sequence[Draft], upto: int, progress: Progress | None) -> None:
-        folds = [Gathered(draft.plan, lanes_for(draft.plan, list(draft.engines)), _filler(draft)) for draft in drafts]
+        folds = [Gathered(draft.plan, lanes_for(draft.plan, list(draft.engines)), _filler(draft), _ender(draft)) for draft in drafts]
         types = {event_type for draft in drafts for event_type in draft.plan.routes}
         with ExitStack() as stack:
             for engine in _by_engine(drafts):
@@ -165,9 +166,10 @@ class Builder:
 
         What serves by another declaration than today's, or was stopped, is not compared. Raises BuildFailed when a fold stopped.
         """
-        with ExitStack() as stack:
-            found = [each for engine, group in _by_engine(drafts).items() for each in _meeting(engine, group, stack)]
-            return [Checked(name, home, position, difference()) for name, home, position, difference in found]
+        homes = _by_engine(drafts)
+        with ExitStack() as stack, ThreadPoolExecutor(max(1, len(homes)), "check") as pool:
+            met = [_meeting(engine, group, stack) for engine, group in homes.items()]
+            return [each for home in pool.map(_compared, met) for each in home]
 
     def switch(self, drafts: Sequence[Draft]) -> None:
         """Catch up with what happened meanwhile, and let the new versions serve, those of each home in one transaction.
@@ -208,6 +210,15 @@ def _filler(draft: Draft) -> Callable[[duckdb.DuckDBPyConnection, str], None]:
     return fill
 
 
+def _ender(draft: Draft) -> Callable[[], None]:
+    def filled() -> None:
+        for home, engine in draft.engines.items():
+            if isinstance(engine.tables, LookupTables):
+                engine.tables.filled(draft.plan, draft.versions[home])
+
+    return filled
+
+
 def _meeting(engine: Engine, drafts: Sequence[Draft], stack: ExitStack) -> list[tuple[str, Home, int, Callable[[], int]]]:
     """Bring drafts and what serves to one position, and hold on to how both are there; gives what will compare them."""
     home = engine.tables.home
@@ -236,6 +247,10 @@ def _pairs(engine: Engine, numbers: Collection[tuple[str, int]], found: Iterable
     if stopped := next((new for new, _ in pairs if new.error), None):
         raise BuildFailed(stopped.fold, f"{stopped.fold} cannot be built: position {stopped.error_position}: {stopped.error}")
     return pairs
+
+
+def _compared(met: Iterable[tuple[str, Home, int, Callable[[], int]]]) -> list[Checked]:
+    return [Checked(name, home, position, difference()) for name, home, position, difference in met]
 
 
 def _comparable(engine: Engine, version: Version) -> bool:

@@ -96,7 +96,7 @@ class Tables(Protocol):
         ...
 
     def fill(self, plan: Plan, version: Version, scratch: duckdb.DuckDBPyConnection, relation: str) -> None:
-        """Load rows into a new version's empty table, in transactions of its own; by any thread."""
+        """Load rows into a new version's table, in transactions of its own; by any thread."""
         ...
 
     def comparing(self) -> AbstractContextManager["Difference"]:
@@ -174,6 +174,12 @@ class LookupTables:
         order = ", ".join(quoted(name) for name in layout.key)
         found = scratch.execute(loadable(layout, f"(SELECT * FROM {relation} ORDER BY {order})", self.store.dialect))
         self._loader.load(layout, version.number, _with_booleans(found.to_arrow_reader(rows_at_once(layout))))
+
+    def filled(self, plan: Plan, version: Version) -> None:
+        """Make its indexes: after loading that is quicker."""
+        if self._loader is None:
+            raise RuntimeError("filled belongs within filling")
+        self._loader.index(plan.layout, version.number)
 
     @contextmanager
     def comparing(self) -> Generator[Difference]:

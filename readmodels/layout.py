@@ -75,6 +75,12 @@ class Layout:
             tuple(index for index in self.indexes if names.issuperset(index)),
         )
 
+    def indexing(self, number: int) -> list[str]:
+        """The statements that make version `number`'s secondary indexes, where they are not there yet."""
+        table = self.physical(number)
+        named = [(f"ix_{table}__{place}", ", ".join(f'"{name}"' for name in names)) for place, names in enumerate(self.indexes, start=1)]
+        return [f'CREATE INDEX IF NOT EXISTS "{name}" ON "{table}" ({columns})' for name, columns in named]
+
     def physical(self, number: int) -> str:
         """The name of the table that holds version `number`."""
         return f"{self.name}__{number}"

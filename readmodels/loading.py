@@ -38,6 +38,10 @@ class Loader(Protocol):
         """
         ...
 
+    def index(self, layout: Layout, number: int) -> None:
+        """Make the secondary indexes of a version's table, each in a transaction of its own. Raises LoadFailed."""
+        ...
+
 
 def rows_at_once(layout: Layout) -> int:
     """Rows of a batch that keeps other writers waiting no longer than they can stand."""
@@ -53,6 +57,7 @@ class SQLiteLoader:
         self._answers = answers
         self._errors = errors
         self._turn = threading.Lock()
+        self._failed = False
 
     @property
     def pid(self) -> int:
@@ -67,7 +72,7 @@ class SQLiteLoader:
         to: Any = self._to
         with self._turn:
             try:
-                to.write(f"{layout.physical(number)}\n".encode())
+                to.write(f"load {layout.physical(number)}\n".encode())
                 with pa.ipc.new_stream(to, rows.schema) as stream:
                     stream.write_batch(first)
                     for batch in rows:
@@ -81,7 +86,25 @@ class SQLiteLoader:
             if not self._answers.readline():
                 raise self._failure()
 
+    def index(self, layout: Layout, number: int) -> None:
+        """Have indexes made; does not wait for them, as `end` does."""
+        with self._turn:
+            try:
+                for statement in layout.indexing(number):
+                    self._to.write(f"run {statement}\n".encode())
+                self._to.flush()
+            except OSError as error:
+                raise self._failure() from error
+
+    def end(self) -> None:
+        """Wait until everything is in the file. Raises LoadFailed for what nobody was told yet."""
+        with suppress(OSError):  # its end tells why
+            self._to.close()
+        if not self._failed and self._process.wait():
+            raise self._failure()
+
     def _failure(self) -> LoadFailed:
+        self._failed = True
         said = self._errors.read().decode(errors="replace").strip()
         ended = self._process.wait()
         return LoadFailed(f"the lookups could not be loaded ({said.splitlines()[-1] if said else f'the process ended by {ended}'})")
@@ -89,14 +112,16 @@ class SQLiteLoader:
 
 @contextmanager
 def sqlite_loader(path: Path, busy_seconds: float) -> Generator[SQLiteLoader]:
-    """A process that loads tables of an SQLite file; it ends with the context."""
+    """A process that loads tables of an SQLite file; it ends with the context. Raises LoadFailed."""
     command = [sys.executable, "-P", str(_PROGRAM), str(path), str(busy_seconds)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as process:  # noqa: S603 - our own program
         if process.stdin is None or process.stdout is None or process.stderr is None:
             raise LoadFailed("the process that loads the lookups has no pipes")
         try:
-            yield SQLiteLoader(process, process.stdin, process.stdout, process.stderr)
+            loader = SQLiteLoader(process, process.stdin, process.stdout, process.stderr)
+            yield loader
+            loader.end()
         finally:
             process.kill()
             with suppress(OSError):  # what it did not take
@@ -118,3 +143,14 @@ class PostgresLoader:
                 connection.commit()
         except dbapi.Error as error:
             raise LoadFailed(f"the lookups could not be loaded ({error})") from error
+
+    def index(self, layout: Layout, number: int) -> None:
+        """Make indexes over a connection of its own."""
+        try:
+            with dbapi.connect(self._url) as connection, connection.cursor() as cursor:
+                cursor.execute(f'SET search_path = "{self._schema}"')
+                for statement in layout.indexing(number):
+                    cursor.execute(statement)
+                connection.commit()
+        except dbapi.Error as error:
+            raise LoadFailed(f"the lookups could not be indexed ({error})") from error

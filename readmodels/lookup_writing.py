@@ -34,17 +34,16 @@ class LookupWriter:
         self._register.add(self.connection, version)
 
     def serve(self, layout: Layout, number: int) -> None:
-        """Let the view show this version; the one that served is kept. Its secondary indexes are made now: after loading that is quicker."""
-        self._index(layout, number)
+        """Let the view show this version; the one that served is kept."""
+        self.index(layout, number)
         self.connection.execute(text(f'DROP VIEW IF EXISTS "{layout.name}"'))
         self.connection.execute(text(self._view(layout, number)))
         self._register.serve(self.connection, layout.name, number)
 
-    def _index(self, layout: Layout, number: int) -> None:
-        table = layout.physical(number)
-        for place, columns in enumerate(layout.indexes, start=1):
-            names = ", ".join(f'"{name}"' for name in columns)
-            self.connection.execute(text(f'CREATE INDEX IF NOT EXISTS "ix_{table}__{place}" ON "{table}" ({names})'))
+    def index(self, layout: Layout, number: int) -> None:
+        """Make a version's secondary indexes, where they are not there yet."""
+        for statement in layout.indexing(number):
+            self.connection.execute(text(statement))
 
     def _view(self, layout: Layout, number: int) -> str:
         columns: list[str] = []

@@ -190,3 +190,8 @@ class Turns:
                 columns: list[list[Any]] = list(batch.to_pydict().values())
                 with self._store.writing() as writer:
                     writer.load(layout, number, list(zip(*columns, strict=True)))
+
+    def index(self, layout: Layout, number: int) -> None:
+        """Make indexes in one transaction: they are small."""
+        with self._store.writing() as writer:
+            writer.index(layout, number)

@@ -13,9 +13,9 @@ import psycopg
 import pytest
 
 
-@pytest.fixture(scope="session")
-def postgres_server() -> Iterator[str]:
-    """The address of the server's own database; the server listens on a socket in its folder only."""
+@contextmanager
+def serving() -> Iterator[str]:
+    """The address of the server's own database; the server listens on a socket in its folder only, and ends with the context."""
     folder = Path(tempfile.mkdtemp(prefix="daybook-pg-"))
     folder.chmod(0o755)
     (folder / "run").mkdir(mode=0o700)
@@ -36,6 +36,13 @@ def postgres_server() -> Iterator[str]:
         else:
             os.environ["XDG_RUNTIME_DIR"] = before
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """One server for all tests."""
+    with serving() as url:
+        yield url
 
 
 @contextmanager
