@@ -1,7 +1,8 @@
 """Each request as it is watched: counted and timed by its route, a span around it, and a line in the log when it is not answered well."""
 
+import logging
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from http import HTTPMethod
 from time import perf_counter
 from typing import Any, Final
@@ -24,6 +25,8 @@ NONE: Final = "none"
 METHODS: Final = frozenset(HTTPMethod)
 _TRACE_CONTEXT: Final = TraceContextTextMapPropagator()
 log: Final = logs.logger(__name__)
+every: Final = logging.getLogger(__name__)
+UNTRACED: Final = nullcontext()
 
 
 class Answering:
@@ -46,16 +49,11 @@ class Answering:
         note = Note()
         present = NOTE.set(note)
         self._open += 1
-        began = perf_counter()
         try:
-            if self._tracing.on:
-                with self._span(scope, note):
-                    await self._answer(note, scope, receive, send)
-            else:
+            with self._span(scope, note) if self._tracing.on else UNTRACED:
                 await self._answer(note, scope, receive, send)
         finally:
             self._open -= 1
-            self._count(scope, note, perf_counter() - began)
             NOTE.reset(present)
 
     async def _answer(self, note: Note, scope: Scope, receive: Receive, send: Send) -> None:
@@ -72,18 +70,21 @@ class Answering:
             failure = error
             if not note.status:
                 await refuse(noted, fault(scope["method"], scope["path"], error))
-        if failure is not None or note.status >= 400 or log.is_enabled_for(logs.DEBUG):
-            tell(scope["method"], self._route(scope), note, perf_counter() - began, failure)
+        finally:
+            seconds = perf_counter() - began
+            route = self._route(scope)
+            self._count(scope["method"], route, note.status, seconds)
+        if failure is not None or note.status >= 400 or every.isEnabledFor(logging.DEBUG):
+            tell(scope["method"], route, note, seconds, failure)
 
-    def _count(self, scope: Scope, note: Note, seconds: float) -> None:
-        kind = (scope["method"], self._route(scope), note.status)
-        counted = self._known.get(kind)
+    def _count(self, method: str, route: str, status: int, seconds: float) -> None:
+        counted = self._known.get((method, route, status))
         if counted is None:
-            method, route = kind[0] if kind[0] in METHODS else NONE, kind[1]
-            requests = self._metrics.requests.labels(method, route, str(note.status or NONE))
-            counted = requests, self._metrics.request_seconds.labels(method, route)
-            if kind[0] in METHODS:
-                self._known[kind] = counted
+            known = method in METHODS
+            labels = (method if known else NONE, route)
+            counted = self._metrics.requests.labels(*labels, str(status or NONE)), self._metrics.request_seconds.labels(*labels)
+            if known:
+                self._known[method, route, status] = counted
         counted[0].inc()
         counted[1].observe(seconds)
 

@@ -29,7 +29,7 @@ def logger(name: str) -> BoundLogger:
             logging.getLogger(name),
             processors=[structlog.stdlib.filter_by_level, ProcessorFormatter.wrap_for_formatter],
             wrapper_class=BoundLogger,
-        ),
+        ).bind(),
     )
 
 
