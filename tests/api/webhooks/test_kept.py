@@ -71,8 +71,8 @@ def test_there_are_no_more_than_may_be_and_unknown_ones_are_unknown(store: Webho
     store.close()
 
 
-def test_two_processes_deliver_everything_once_between_them(settings: Settings, receiver: Receiver) -> None:
-    """A second process has nothing to do until the first lets go."""
+def test_who_delivers_next_goes_on_where_the_one_before_stopped(settings: Settings, receiver: Receiver) -> None:
+    """One that stops gives its leases back, and has written down how far it came: nothing is sent twice."""
     with open_daybook(settings) as daybook, TestClient(create_app(daybook)) as http:
         house = House(daybook, http)
         with delivering(daybook):
@@ -110,6 +110,24 @@ def test_nothing_of_a_person_or_a_secret_lies_in_clear(settings: Settings) -> No
         eventually(lambda: receiver.positions.count(dead["position"]) == 4)
         again = next(each for each in reversed(receiver.got) if each.position == dead["position"])
         assert again.json["data"]["data"]["person_name"] is None
+
+
+def test_what_failed_while_a_receiver_was_down_is_sent_as_soon_as_it_takes_something_again(settings: Settings) -> None:
+    slow = settings.model_copy(update={"webhook_retry_seconds": 3600.0, "webhook_attempts": 4})
+    ahead = 0.0
+    with open_daybook(slow) as daybook, TestClient(create_app(daybook)) as http, receiving(lambda _: Reply(503)) as receiver:
+        daybook.webhooks.clock = lambda: time.time() + ahead
+        with delivering(daybook) as deliverer:
+            house = House(daybook, http)
+            webhook = house.subscribe(receiver)
+            house.register(3)
+            eventually(lambda: house.standing(webhook)["attempts"] >= 1)
+            receiver.answering = lambda _: Reply()
+            ahead = 1200.0
+            deliverer.nudge()
+            house.register(1)
+            eventually(lambda: house.standing(webhook)["delivered"] == 4)
+            assert {1, 2, 3, 4} == set(receiver.positions)
 
 
 def test_a_store_of_another_kind_is_refused(tmp_path: Path) -> None:
