@@ -1,5 +1,6 @@
 """What a server counts and measures, as Prometheus reads it."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -241,3 +242,10 @@ def test_only_where_a_port_is_set_is_anything_served(data_folder: Path) -> None:
     with telling(load_settings({}, data=data_folder), "publish") as telemetry:
         info = next(family for family in telemetry.metrics.registry.collect() if family.name == "daybook_info")
     assert info.samples[0].labels["role"] == "publish"
+
+
+def test_what_the_documentation_tells_to_look_at_is_there(root: Path) -> None:
+    suffixes = {Kind.COUNTER: ("",), Kind.GAUGE: ("",), Kind.HISTOGRAM: ("_bucket", "_count", "_sum")}
+    there = {family.name + suffix for family in FAMILIES for suffix in suffixes[family.kind]}
+    named = set(re.findall(r"\bdaybook_[a-z_]+", (root / "docs" / "observing.md").read_text(encoding="utf-8")))
+    assert named - there == set()
