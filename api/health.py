@@ -1,9 +1,9 @@
 """How this Daybook is: its health, its read models, and rebuilding or rolling them back."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from api.archiving import ArchiveBody, told
@@ -121,12 +121,18 @@ class RollbackBody(BaseModel):
 
 
 class VersionBody(BaseModel):
-    """The version that serves again."""
+    """One version of a read model, and where it stands."""
 
     home: Home
     fold: str
     number: int
     position: int
+
+
+class RetriedBody(BaseModel):
+    """What goes on, in each place where the fold had stopped."""
+
+    retried: list[VersionBody]
 
 
 class RolledBackBody(BaseModel):
@@ -188,6 +194,11 @@ def health_routes(daybook: Daybook) -> APIRouter:
     def rollback(wanted: RollbackBody) -> RolledBackBody:
         """Let the version of a read model that served before serve again."""
         return RolledBackBody(serving=[VersionBody(**version) for version in tables.roll_back(wanted.fold)])
+
+    @router.post("/v1/folds/{fold}/retry", responses=refusals(400, 404, 409, 413, 422, 503))
+    def retry(fold: Annotated[str, Path(max_length=200, description="The fold's name.")]) -> RetriedBody:
+        """Let a read model that stopped at an event try it again and go on from there, once what stopped it is mended."""
+        return RetriedBody(retried=[VersionBody(**version) for version in tables.retry(fold)])
 
     return router
 

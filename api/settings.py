@@ -1,13 +1,13 @@
 """Everything an operator may set, from `DAYBOOK_…` environment variables or a `.env` file; an unknown name is refused."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator
+from pydantic import Field, SecretStr, StringConstraints, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from domain.errors import DaybookError
@@ -44,6 +44,13 @@ class Settings(BaseSettings):
     )
     postgres_tools: Path | None = Field(
         None, description="the folder with PostgreSQL's `pg_dump` and `pg_restore`, for backups; without it they are looked for on PATH"
+    )
+    kafka: Annotated[str, StringConstraints(pattern=r"^[^\s,]+:\d+(,[^\s,]+:\d+)*$")] | None = Field(
+        None,
+        description="the Kafka brokers that events travel through, `host:port,host:port`; without them everything stays in one process",
+    )
+    topics_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")] = Field(
+        "daybook", description="what the names of the Kafka topics and groups begin with"
     )
     host: str = Field("127.0.0.1", description="the address to serve on; loopback only, until access control exists")
     port: int = Field(8400, ge=0, le=65535, description="the port to serve on; 0 takes a free one")
@@ -103,6 +110,17 @@ class Settings(BaseSettings):
             raise ValueError("give an http:// or https:// address without a password")
         return url
 
+    @property
+    def workers_fold(self) -> bool:
+        """Whether the lookups are folded by workers (`daybook work`), and not by who serves."""
+        return self.kafka is not None and self.lookups_url is not None
+
+    @model_validator(mode="after")
+    def _keys_travel_too(self) -> Self:
+        if self.workers_fold and self.log_url is not None and self.keys_url is None:
+            raise ValueError("several processes share the log, so they must share people's keys: set DAYBOOK_KEYS_URL")
+        return self
+
     def shown(self) -> dict[str, Any]:
         """The settings as they may be printed: addresses without passwords, keys not at all."""
         shown = self.model_dump(mode="json", exclude={"master_key", "audit_key"})
@@ -121,8 +139,14 @@ def load_settings(environment: Mapping[str, str] | None = None, **given: Any) ->
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        places = (f"{PREFIX}{'_'.join(map(str, place['loc'])).upper()}: {place['msg']}" for place in error.errors(include_input=False))
+        places = (_told(place["loc"], place["msg"]) for place in error.errors(include_input=False))
         raise InvalidSettings("; ".join(places)) from None
+
+
+def _told(place: Sequence[int | str], message: str) -> str:
+    """What is wrong with a setting, or with several together."""
+    said = message.removeprefix("Value error, ")
+    return f"{PREFIX}{'_'.join(map(str, place)).upper()}: {said}" if place else said
 
 
 def is_loopback(host: str) -> bool:

@@ -12,6 +12,7 @@ from typing import Any, Final
 import duckdb
 
 from api.problems import Unavailable
+from api.settings import InvalidSettings
 from domain.errors import NotFound, RuleViolation
 from projections import versions
 from projections.archive import Archive
@@ -22,6 +23,7 @@ from projections.feed import Feed
 from projections.fold import Home
 from projections.follower import Follower
 from projections.homes import FactTables, LookupTables
+from projections.watcher import Watcher
 from projections.watching import UNWATCHED, Watch
 from readmodels.facts import FactStore
 from readmodels.lookups import LookupStore
@@ -66,7 +68,7 @@ class Tables:
     lookups: LookupStore
     facts: FactStore
     engines: Mapping[Home, Engine]
-    following: Mapping[Home, Follower]
+    following: Mapping[Home, Follower | Watcher]
     archive: Archive | None = None
     """Files of settled events that folding reads instead of the log."""
     building: Building | None = None
@@ -157,6 +159,17 @@ class Tables:
             raise RuleViolation("fold.nothing_kept", str(error)) from None
         return [{"home": home, "fold": version.fold, "number": version.number, "position": version.position} for home, version in back]
 
+    def retry(self, fold: str) -> list[dict[str, Any]]:
+        """Let a stopped fold go on from where it stopped, wherever it did. Raises NotFound, or RuleViolation `fold.not_stopped`."""
+        engines = [engine for engine in self.engines.values() if fold in engine.plans]
+        if not engines:
+            raise NotFound("fold.unknown", f"there is no fold {fold[:100]}")
+        with _writable():
+            going = [(engine.tables.home, version) for engine in engines for version in versions.retry(engine, fold)]
+        if not going:
+            raise RuleViolation("fold.not_stopped", f"{fold} has not stopped; `daybook folds` shows which have")
+        return [{"home": home, "fold": version.fold, "number": version.number, "position": version.position} for home, version in going]
+
     def freshen(self, stale: Sequence[str], progress: Progress | None = None) -> None:
         """Rebuild folds whose declaration has changed; a failure is noted, and what serves goes on serving."""
         try:
@@ -176,14 +189,17 @@ def open_tables(
     progress: Progress | None,
     archive: Archive | None = None,
     watch: Watch = UNWATCHED,
+    workers_fold: bool = False,
 ) -> Generator[Tables]:
-    """The read models over a log: followed by threads of their own, or brought up to date once.
+    """The read models over a log: followed by threads of their own, or brought up to date once; lookups that workers fold are only watched.
 
-    Raises FactsInUse, BuildFailed, or Unavailable `readmodels.unavailable` when they cannot be opened or written.
+    Raises InvalidSettings when workers have folded the lookups and now it is to be done here, FactsInUse, BuildFailed, or Unavailable `readmodels.unavailable` when they cannot be opened or written.
     """
     with ExitStack() as closing:
         with _writable():
-            tables = _opened(feed, lookups_place, facts_path, closing, archive, follow=follow, progress=progress, watch=watch)
+            tables = _opened(
+                feed, lookups_place, facts_path, closing, archive, follow=follow, progress=progress, watch=watch, shared=workers_fold
+            )
         yield tables
 
 
@@ -197,23 +213,31 @@ def _opened(
     follow: bool,
     progress: Progress | None,
     watch: Watch,
+    shared: bool,
 ) -> Tables:
-    lookups = _lookups(lookups_place)
+    lookups = open_lookups(lookups_place)
     closing.callback(lookups.close)
+    if not shared and any(version.partitions for version in lookups.versions()):
+        message = "these lookups are folded by workers: set DAYBOOK_KAFKA, or name another database for lookups that are folded here"
+        raise InvalidSettings(message)
     facts = FactStore(facts_path, layouts(Home.FACTS))
     closing.callback(facts.close)
-    homes = (LookupTables(lookups), FactTables(facts))
+    homes = (LookupTables(lookups, shared=shared), FactTables(facts))
     engines = {tables.home: Engine(tables, FOLDS, feed, watch=watch) for tables in homes}
-    stale = versions.start(feed, list(engines.values()), progress, archive)
-    following = {home: Follower(engine, gather=GATHER[home]) for home, engine in engines.items()} if follow else {}
+    stale = versions.start(feed, list(engines.values()), progress, archive, others_build=True)
+    following: dict[Home, Follower | Watcher] = (
+        {home: Follower(each, gather=GATHER[home]) for home, each in engines.items()} if follow else {}
+    )
+    if shared:
+        following[Home.LOOKUPS] = Watcher(engines[Home.LOOKUPS])
     tables = Tables(feed, lookups, facts, engines, following, archive)
     if follow:
         _follow(tables, stale, closing)
         return tables
     if stale:
         tables.freshen(stale, progress)
-    for engine in engines.values():
-        engine.catch_up()
+    for home in engines.keys() - following.keys():
+        engines[home].catch_up()
     return tables
 
 
@@ -242,7 +266,7 @@ def _follow(tables: Tables, stale: Sequence[str], closing: ExitStack) -> None:
     closing.callback(_stop, list(tables.following.values()))
 
 
-def _stop(following: Sequence[Follower]) -> None:
+def _stop(following: Sequence[Follower | Watcher]) -> None:
     """Stop all at once; each finishes what it is at."""
     threads = [Thread(target=follower.stop) for follower in following]
     for thread in threads:
@@ -251,7 +275,8 @@ def _stop(following: Sequence[Follower]) -> None:
         thread.join()
 
 
-def _lookups(place: str | Path) -> LookupStore:
+def open_lookups(place: str | Path) -> LookupStore:
+    """The lookups at an address (PostgreSQL) or path (SQLite file)."""
     address = str(place)
     if address.startswith(("postgresql://", "postgres://")):
         return LookupStore.postgres(address, layouts(Home.LOOKUPS))

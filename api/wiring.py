@@ -136,7 +136,16 @@ def open_daybook(
         telemetry = telemetry or closing.enter_context(open_telemetry(settings, SERVE))
         archive = closing.enter_context(open_archive(settings, books.log, follow=follow))
         tables = closing.enter_context(
-            open_tables(books.log, url or folder.lookups, folder.facts, follow=follow, progress=progress, archive=archive, watch=telemetry)
+            open_tables(
+                books.log,
+                url or folder.lookups,
+                folder.facts,
+                follow=follow,
+                progress=progress,
+                archive=archive,
+                watch=telemetry,
+                workers_fold=settings.workers_fold,
+            )
         )
         auditor = closing.enter_context(open_auditor(settings, books.log, follow=follow))
         group = GroupCommit(Watched(books.decides_on, books.log, telemetry))

@@ -63,7 +63,7 @@ class Engine:
         self.turn = threading.RLock()
         """Held while tables are moved on; whoever switches versions holds it too."""
         self._bulk_lag = bulk_lag
-        self._watch = watch
+        self.watch = watch
 
     def targets(self, state: State = State.SERVING) -> list[Target]:
         """The tables that this code can move on as a whole: folded by today's declarations, not stopped, and not left to workers."""
@@ -135,12 +135,12 @@ class Engine:
         with suppress(Moved):
             if upto - after > self._bulk_lag:
                 upto = min(upto, after + SLICE)
-                with self._watch.folding(self.tables.home, (), upto - after):
+                with self.watch.folding(self.tables.home, (), upto - after):
                     self._apply_bulk(group, after, upto)
             else:
                 events = [event for event in self.feed.read(after, BATCH) if event.position <= upto]
                 reached = upto if len(events) < BATCH else events[-1].position
-                with self._watch.folding(self.tables.home, events, reached - after):
+                with self.watch.folding(self.tables.home, events, reached - after):
                     self.apply(group, events, reached)
         return True
 

@@ -146,7 +146,9 @@ class Partitions:
             if mine:
                 shares.append(_share(target, mine))
         if shares:
-            self._write(shares)
+            events = [event for batch in batches for event in batch.events]
+            with self._engine.watch.folding(self._tables.home, events, len(events)):
+                self._write(shares)
         return behind
 
     def _write(self, shares: Sequence[_Share]) -> None:

@@ -16,24 +16,34 @@ from readmodels.layout import State, Version
 log = logging.getLogger(__name__)
 
 
-def start(feed: Feed, engines: Sequence[Engine], progress: Progress | None = None, archive: Archive | None = None) -> list[str]:
+def start(
+    feed: Feed,
+    engines: Sequence[Engine],
+    progress: Progress | None = None,
+    archive: Archive | None = None,
+    *,
+    others_build: bool = False,
+) -> list[str]:
     """Make ready to serve: every fold has a serving table afterwards; gives the names of those that are stale.
 
     A stale one was folded by another declaration than today's; it serves as it is until `build` has been called for it.
     Failures of an earlier run are forgotten, so that stopped folds are tried again. What was being built then is dropped.
     A kept version that was folded by today's declaration (the code was rolled back) is switched back to.
-    Tables that are shared with other processes are left alone where each fold has one that serves by today's declaration; whatever has
-    to be done to them waits for a process that builds there.
+    Tables that are shared with other processes are left alone where each fold has one that serves by today's declaration (by any, where
+    `others_build` those that are stale); whatever has to be done to them waits for a process that builds there.
     """
     with ExitStack() as alone:
-        wanted = [engine for engine in engines if not (engine.tables.shared and _ready(engine))]
+        wanted = [engine for engine in engines if not (engine.tables.shared and _ready(engine, stale_too=others_build))]
         for engine in wanted:
             alone.enter_context(engine.tables.building(wait=True))
         return _start(feed, wanted, progress, archive)
 
 
-def _ready(engine: Engine) -> bool:
-    return {target.plan.name for target in engine.current(State.SERVING)} == engine.plans.keys()
+def _ready(engine: Engine, *, stale_too: bool) -> bool:
+    """Whether each fold has a table that serves."""
+    serving = {version.fold: version.fingerprint for version in engine.tables.versions() if version.state is State.SERVING}
+    fresh = {name for name, plan in engine.plans.items() if stale_too or serving.get(name) == plan.fold.fingerprint}
+    return engine.plans.keys() == fresh & serving.keys()
 
 
 def _start(feed: Feed, engines: Sequence[Engine], progress: Progress | None, archive: Archive | None) -> list[str]:
@@ -130,13 +140,11 @@ def build(
 
 
 def retry(engine: Engine, fold: str) -> list[Version]:
-    """Let the stopped versions of `fold` go on, from where they stopped; gives them. Raises LookupError when none is stopped."""
+    """Let the stopped versions of `fold` go on, from where they stopped; gives them."""
     with engine.tables.writing() as writer:
         stopped = [version for version in writer.versions() if version.fold == fold and version.error]
         for version in stopped:
             writer.resume(version.fold, version.number)
-    if not stopped:
-        raise LookupError(f"{fold} has not stopped in the {engine.tables.home}")
     return stopped
 
 

@@ -29,6 +29,8 @@ AT_ONCE: Final = 4_000
 """Records that are folded in one transaction at the most."""
 IDLE_SECONDS: Final = 0.2
 COMMIT_SECONDS: Final = 1.0
+TELL_SECONDS: Final = 10.0
+"""Seconds after which a worker that has folded something says how it stands."""
 RETRY_SECONDS: Final = (0.1, 0.3, 1.0, 3.0, 5.0)
 
 
@@ -56,18 +58,20 @@ class Worker:
         *,
         session_seconds: float = 10.0,
         tell: Callable[[Standing], None] | None = None,
+        stopping: Event | None = None,
     ) -> None:
         self._engine = engine
         self._cluster = cluster
         self._session_seconds = session_seconds
         self._tell = tell
-        self._stopping = Event()
+        self._stopping = stopping or Event()
         self._partitions: Partitions | None = None
         self._cursors: dict[int, Cursor] = {}
         self._uncommitted: dict[int, int] = {}
         self._committed = 0.0
         self._failures = 0
         self._position = 0
+        self._told = (0, 0.0)
         self._gaps: dict[int, str] = {}
         self.events = 0
         """How many were delivered to it and folded."""
@@ -114,10 +118,13 @@ class Worker:
                 self._fold(reader, found)
             self._go_back(reader)
             self._commit(reader)
+            if self.events != self._told[0] and monotonic() > self._told[1] + TELL_SECONDS:
+                self._say()
             if ends and self._cursors and all(cursor.offset >= ends[part][1] for part, cursor in self._cursors.items()):
                 break
         self._committed = 0.0
         self._commit(reader)
+        self._say()
 
     def _settle(self, reader: EventReader, found: Mapping[int, Sequence[Incoming]]) -> None:
         """Note which partitions are ours, and where each is read; the group may have changed both."""
@@ -220,6 +227,7 @@ class Worker:
             self._say()
 
     def _say(self) -> None:
+        self._told = (self.events, monotonic())
         if self._tell is not None:
             self._tell(self.standing)
 

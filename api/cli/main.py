@@ -26,6 +26,7 @@ from api.cli import (
     serving,
     trying,
     webhooks,
+    working,
 )
 from api.cli.session import Session, failures_told
 from api.observing import logs
@@ -59,6 +60,7 @@ def begin(context: typer.Context, data: Data = None, *, as_json: AsJson = False)
 
 program.command("demo")(demonstrating.command)
 program.command("serve")(serving.command)
+program.command("work")(working.command)
 program.command("ingest")(ingesting.command)
 program.command("import")(importing.command)
 program.add_typer(querying.program, name="query")
@@ -70,6 +72,7 @@ program.command("whatif")(trying.command)
 program.command("rebuild")(rebuilding.rebuild)
 program.command("verify")(rebuilding.verify)
 program.command("rollback")(rebuilding.rollback)
+program.command("retry")(rebuilding.retry)
 program.command("folds")(rebuilding.folds)
 program.command("archive")(rebuilding.archive)
 program.command("erase")(persons.erase)

@@ -1,8 +1,9 @@
-"""`daybook rebuild`, `verify`, `rollback`, `folds` and `archive`: fold read models anew, compare them, go back, and what they are folded from."""
+"""`daybook rebuild`, `verify`, `rollback`, `retry`, `folds` and `archive`: fold read models anew, compare them, go back, and what they are folded from."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, Final
+from urllib.parse import quote
 
 import orjson
 import typer
@@ -86,3 +87,10 @@ def rollback(context: typer.Context, fold: Fold) -> None:
     session = session_of(context)
     answer = session.ask("POST", "/v1/rollback", body=orjson.dumps({"fold": fold}), headers=JSON)
     print_answer(answer.json()["serving"], as_json=session.as_json)
+
+
+def retry(context: typer.Context, fold: Fold) -> None:
+    """Let a read model that stopped at an event try it again and go on from there, once what stopped it is mended."""
+    session = session_of(context)
+    answer = session.ask("POST", f"/v1/folds/{quote(fold, safe='')}/retry")
+    print_answer(answer.json()["retried"], as_json=session.as_json)
