@@ -16,7 +16,7 @@ from api.observing.deciding import Watched
 from api.observing.states import watch_all
 from api.observing.telemetry import SERVE, Telemetry, open_telemetry
 from api.problems import NotYet, Unavailable
-from api.settings import Settings
+from api.settings import InvalidSettings, Settings
 from api.streams import Streams
 from api.tables import Tables, open_tables
 from api.webhooks.office import Webhooks, open_webhooks
@@ -115,6 +115,8 @@ def open_books(settings: Settings) -> Generator[Books]:
         log = open_log(_place(settings.log_url, folder.log), vault)
         closing.callback(log.close)
         settle(folder, base_currency=settings.base_currency, begun=log.head() > 0)
+        if (held_to := log.settled("base_currency", settings.base_currency)) != settings.base_currency:
+            raise InvalidSettings(f"amounts in this log are kept in {held_to}: set DAYBOOK_BASE_CURRENCY={held_to}")
         decides_on = partial(Dispatcher, base_currency=settings.base_currency, fingerprint_key=vault.secret("fingerprints"))
         dispatcher = decides_on(log)
         erase_again(erasures.read(), log, dispatcher)

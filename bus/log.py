@@ -103,6 +103,10 @@ class Log(ABC):
             unfinished = transaction.erasures_of(self._keys.unerased(transaction.erased_ever()))
         self._settle(unfinished, transaction.head)
 
+    def settled(self, name: str, value: str) -> str:  # noqa: ARG002 - a log in a file lies beside what is settled
+        """What every process that opens this log holds to under a name: `value`, unless it was something else when there were events."""
+        return value
+
     def head(self) -> int:
         """The last position, 0 for an empty log."""
         with translated():
@@ -247,6 +251,11 @@ class PostgresLog(Log):
         if upto - after < bulk.WORTH_A_CONNECTION:
             return super()._batches(after, upto)
         return bulk.from_postgres(self._url, after, upto)
+
+    def settled(self, name: str, value: str) -> str:
+        """What every process that opens this log holds to under a name: `value`, unless it was something else when there were events."""
+        with translated():
+            return self._rows.settled(name, value)
 
     def close(self) -> None:
         """Let go of the connections; those who wait are woken."""

@@ -100,6 +100,21 @@ class Recorder(PostgresApplicationRecorder):
                 cursor.execute("INSERT INTO daybook.log VALUES (%s)", (SCHEMA_VERSION,))
         self.datastore.register_type_adapters()
 
+    def settled(self, name: str, value: str) -> str:
+        """What is held to under a name: `value`, unless something else was when the first event was written."""
+        with self.datastore.transaction(commit=True) as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))
+            cursor.execute("CREATE TABLE IF NOT EXISTS daybook.settled (name text PRIMARY KEY, value text NOT NULL)")
+            cursor.execute(
+                SQL(
+                    "INSERT INTO daybook.settled AS known VALUES (%s, %s) "
+                    "ON CONFLICT (name) DO UPDATE SET value = excluded.value WHERE ({head}) = 0"
+                ).format(head=HEAD),
+                (name, value),
+            )
+            row = cursor.execute("SELECT value FROM daybook.settled WHERE name = %s", (name,)).fetchone()
+        return str(row["value"]) if row else value
+
     def select_notifications(
         self,
         start: int | None,

@@ -12,7 +12,8 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.settings import Settings
-from api.wiring import open_daybook
+from api.wiring import Daybook, open_daybook
+from projections.fold import Home
 
 
 @pytest.fixture
@@ -60,6 +61,28 @@ def test_a_rebuilt_fold_holds_the_same_and_can_be_rolled_back(http: TestClient) 
     back = http.post("/v1/rollback", json={"fold": "customers"}).json()["serving"]
     assert [version["number"] for version in back] == [1]
     assert sql(http, "FROM customers").json()["rows"] == before
+
+
+def test_a_fold_that_stopped_is_told_of_and_goes_on_when_it_is_retried(daybook: Daybook, http: TestClient) -> None:
+    tables = daybook.tables.engines[Home.LOOKUPS].tables
+    with tables.writing() as writer:
+        (version,) = [version for version in writer.versions() if version.fold == "customer_360"]
+        writer.stop(version, 1, "customer.registered: ValueError: cannot be taken")
+    receipt = register(http)
+    assert http.get("/health").status_code == 503
+    assert http.get("/v1/folds").json()["folds"]
+    assert http.post("/v1/folds/customer_360/retry").json() == {
+        "retried": [{"home": "lookups", "fold": "customer_360", "number": version.number, "position": 0}]
+    }
+    assert http.get(f"/v1/customers/{receipt['stream_id']}", params={"at_least": receipt["position"]}).status_code == 200
+    assert http.get("/health").status_code == 200
+
+
+def test_a_fold_that_has_not_stopped_is_not_retried(http: TestClient) -> None:
+    answer = http.post("/v1/folds/customers/retry")
+    assert (answer.status_code, answer.json()["code"]) == (409, "fold.not_stopped")
+    answer = http.post("/v1/folds/nonsense/retry")
+    assert (answer.status_code, answer.json()["code"]) == (404, "fold.unknown")
 
 
 @pytest.mark.parametrize(("path", "body"), [("/v1/rebuild", {"folds": ["nonsense"]}), ("/v1/rollback", {"fold": "nonsense"})])
