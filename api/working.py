@@ -8,6 +8,7 @@ from typing import Final
 
 from api.archiving import open_archive
 from api.folder import Folder, held
+from api.observing.exposing import telling
 from api.problems import Unavailable
 from api.settings import InvalidSettings, Settings
 from api.tables import open_lookups
@@ -21,6 +22,7 @@ from projections.build import Progress
 from projections.catalogue import FOLDS
 from projections.engine import Engine
 from projections.homes import LookupTables
+from projections.watching import Watch
 from projections.worker import RETRY_SECONDS, Standing, Worker
 from readmodels.layout import State
 from replay.archive.archive import Archive
@@ -44,25 +46,26 @@ def work(settings: Settings, stopping: Event, tell: Tell, *, once: bool = False,
         raise InvalidSettings("workers need Kafka and PostgreSQL: set DAYBOOK_KAFKA and DAYBOOK_LOOKUPS_URL")
     cluster = Cluster(settings.kafka, settings.topics_prefix)
     failures = 0
-    while not stopping.is_set():
-        try:
-            with _opened(settings, settings.lookups_url.get_secret_value(), stopping, progress) as engine:
-                Worker(engine, cluster, tell=tell, stopping=stopping).run(once=once)
-        except (LogUnavailable, Unavailable, *LookupTables.outages) as error:
-            tell(Standing((), 0, 0, str(getattr(error, "orig", None) or error).splitlines()[0]))
-            stopping.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
-            failures += 1
-        else:
-            return
+    with telling(settings, "work") as telemetry:
+        while not stopping.is_set():
+            try:
+                with _opened(settings, settings.lookups_url.get_secret_value(), stopping, progress, telemetry) as engine:
+                    Worker(engine, cluster, tell=tell, stopping=stopping).run(once=once)
+            except (LogUnavailable, *LookupTables.outages) as error:
+                tell(Standing((), 0, 0, str(getattr(error, "orig", None) or error).splitlines()[0]))
+                stopping.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
+                failures += 1
+            else:
+                return
 
 
 @contextmanager
-def _opened(settings: Settings, lookups_url: str, stopping: Event, progress: Progress | None) -> Generator[Engine]:
+def _opened(settings: Settings, lookups_url: str, stopping: Event, progress: Progress | None, watch: Watch) -> Generator[Engine]:
     """The lookups, ready to be folded by this worker and others."""
     with open_books(settings) as books:
         store = open_lookups(lookups_url)
         try:
-            engine = Engine(LookupTables(store, shared=True), FOLDS, books.log)
+            engine = Engine(LookupTables(store, shared=True), FOLDS, books.log, watch=watch)
             with _archive(settings, books.log) as archive:
                 stale = versions.start(books.log, [engine], progress, archive)
             freshening = Thread(target=_freshen, args=(engine, stale, stopping), name="freshen", daemon=True)

@@ -26,7 +26,9 @@ class Watcher:
         self._behind_since: float | None = None
 
     def start(self) -> None:
-        """Nothing has to be begun: nobody looks while nobody waits."""
+        """Look once; from now on somebody looks while somebody waits."""
+        with self._looking:
+            self._look()
 
     def stop(self) -> None:
         """Let go of all who wait."""
