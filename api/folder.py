@@ -84,6 +84,11 @@ class Folder:
         return self.path / "settled.json"
 
     @property
+    def publish_lock(self) -> Path:
+        """Held by the process that publishes the log, when that is a file."""
+        return self.path / "publish.lock"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that folds."""
         return self.path / "daybook.lock"

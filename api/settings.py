@@ -14,6 +14,7 @@ from domain.errors import DaybookError
 
 PREFIX = "DAYBOOK_"
 MEBIBYTE = 1024 * 1024
+SECRETS = ("master_key", "audit_key", "kafka_password")
 
 
 class InvalidSettings(DaybookError):
@@ -57,6 +58,25 @@ class Settings(BaseSettings):
     base_currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
         "EUR", description="ISO 4217 code that amounts are converted to"
     )
+    kafka: str | None = Field(
+        None, description="brokers of Kafka, host:port,host:port, for `publish` and `work`; without it nothing travels"
+    )
+    topics_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")] = Field(
+        "daybook", description="what the names of Kafka topics begin with: `daybook.events` and so on"
+    )
+    kafka_partitions: int = Field(6, ge=1, le=1000, description="how many partitions a topic gets that is made; it keeps them")
+    kafka_replication: int = Field(
+        1, ge=1, le=9, description="how many brokers keep a copy of a topic that is made; 3 where there are three"
+    )
+    kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        "PLAINTEXT", description="how Kafka's brokers are spoken to"
+    )
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = Field(
+        None, description="how Kafka is shown who we are, with a SASL_ protocol"
+    )
+    kafka_username: str | None = Field(None, description="as whom we come to Kafka")
+    kafka_password: SecretStr | None = Field(None, description="the password that belongs to it")
+    kafka_cafile: Path | None = Field(None, description="a file with the certificates to trust; without it those of the system")
     archive: bool = Field(default=True, description="whether a server writes settled events into `archive/` by itself")
     max_body_bytes: int = Field(64 * MEBIBYTE, ge=1024, description="the largest request body, in bytes")
     max_command_bytes: int = Field(MEBIBYTE, ge=1024, description="the largest body of a single command, in bytes")
@@ -123,9 +143,9 @@ class Settings(BaseSettings):
 
     def shown(self) -> dict[str, Any]:
         """The settings as they may be printed: addresses without passwords, keys not at all."""
-        shown = self.model_dump(mode="json", exclude={"master_key", "audit_key"})
+        shown = self.model_dump(mode="json", exclude=set(SECRETS))
         shown |= {name: _without_password(getattr(self, name)) for name in ("log_url", "lookups_url", "keys_url")}
-        return {**shown, **{name: "set" if getattr(self, name) else None for name in ("master_key", "audit_key")}}
+        return {**shown, **{name: "set" if getattr(self, name) else None for name in SECRETS}}
 
 
 def load_settings(environment: Mapping[str, str] | None = None, **given: Any) -> Settings:

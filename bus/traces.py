@@ -24,7 +24,12 @@ def origin_of(correlation_id: str | None, causation_id: str | None) -> SpanConte
 
 def traceparent_of(event: StoredEvent) -> str | None:
     """The same as a `traceparent` header, to be sent along with the event."""
-    origin = origin_of(event.correlation_id, event.causation_id)
+    return traceparent(event.correlation_id, event.causation_id)
+
+
+def traceparent(correlation_id: str | None, causation_id: str | None) -> str | None:
+    """The same of an event's metadata."""
+    origin = origin_of(correlation_id, causation_id)
     return f"00-{origin.trace_id:032x}-{origin.span_id:016x}-01" if origin else None
 
 

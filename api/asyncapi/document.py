@@ -26,13 +26,16 @@ EVENT_HEADERS: Final[Mapping[str, str]] = {
     "ce_subject": "The record that it is about.",
     "ce_position": "Its place in the log.",
     "ce_previous": "The place of the event before it in this partition, 0 for the first: what does not follow on shows a gap.",
-    "ce_settled": "Everything up to this place of the log is in the topic, in every partition.",
-    "ce_epoch": "Which publisher shipped it; an older one's are not to be read after a newer one's.",
+    "ce_settled": "With this record the partition has all that is its own up to this place of the log.",
+    "ce_settledid": "The id of the event at that place of the log; left out where it is this event itself.",
+    "ce_epoch": "Which publisher shipped it. What one ships again that another has shipped is to be dropped by its place in the log.",
     "ce_v": "The version of its shape.",
     "ce_streamversion": "The version of the record after it.",
     "content-type": JSON,
+    "ce_traceparent": "W3C trace context of the request that it came of, where there was one.",
 }
-MARK_HEADERS: Final = ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_settled", "ce_epoch")
+MARK_HEADERS: Final = ("ce_specversion", "ce_id", "ce_source", "ce_type", "ce_previous", "ce_settled", "ce_settledid", "ce_epoch")
+OPTIONAL_HEADERS: Final = frozenset({"ce_settledid", "ce_traceparent"})
 
 COMMAND_HEADERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "ce_specversion": {"const": "1.0"},
@@ -110,7 +113,7 @@ def _traits() -> dict[str, Any]:
     return {
         "event": {
             "contentType": JSON,
-            "headers": {"type": "object", "required": sorted(said), "properties": said},
+            "headers": {"type": "object", "required": sorted(said.keys() - OPTIONAL_HEADERS), "properties": said},
             "bindings": {"kafka": {"key": key}},
         },
         "command": {

@@ -21,6 +21,7 @@ from api.cli import (
     importing,
     ingesting,
     persons,
+    publishing,
     querying,
     rebuilding,
     serving,
@@ -74,6 +75,7 @@ program.command("verify")(rebuilding.verify)
 program.command("rollback")(rebuilding.rollback)
 program.command("retry")(rebuilding.retry)
 program.command("folds")(rebuilding.folds)
+program.command("publish")(publishing.command)
 program.command("archive")(rebuilding.archive)
 program.command("erase")(persons.erase)
 program.command("export-person")(persons.export_person)

@@ -119,5 +119,13 @@ BUILD_RUNNING: Final = Family("daybook_build_running", Kind.GAUGE, "1 while read
 BUILD_DONE: Final = Family("daybook_build_events_done", Kind.GAUGE, "Events that such a build has folded.")
 BUILD_EXPECTED: Final = Family("daybook_build_events_expected", Kind.GAUGE, "Events that it has to fold.")
 
+PUBLISHED_POSITION: Final = Family("daybook_publisher_position", Kind.GAUGE, "Up to which position events are in the Kafka topic.")
+PUBLISHED_LAG: Final = Family("daybook_publisher_lag_events", Kind.GAUGE, "How many positions that is behind the log.")
+PUBLISHED_EVENTS: Final = Family("daybook_publisher_events_total", Kind.COUNTER, "Events that this process published.")
+PUBLISHER_OUTAGES: Final = Family(
+    "daybook_publisher_outages_total", Kind.COUNTER, "How often Kafka or the log could not be reached, or publishing was begun anew."
+)
+PUBLISHER_ANSWERED: Final = Family("daybook_publisher_answered", Kind.GAUGE, "1 while Kafka takes what is published, 0 during an outage.")
+
 FAMILIES: Final = tuple(value for value in list(globals().values()) if isinstance(value, Family))
 """All of them, in the order in which they are told."""

@@ -8,23 +8,41 @@ from typing import Any, Final, Protocol, cast
 from kafka.errors import (
     AuthorizationError,
     IllegalSaslStateError,
+    InvalidConfigurationError,
+    InvalidPartitionsError,
+    InvalidReplicationFactorError,
+    InvalidTopicError,
     KafkaConfigurationError,
     KafkaError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
     SaslAuthenticationFailedError,
     UnsupportedSaslMechanismError,
+    UnsupportedVersionError,
 )
 from kafka.structs import TopicPartition
 
 from bus.errors import KafkaRefused, KafkaUnavailable
 
-BOOTSTRAP_MS: Final = 10_000
+BOOTSTRAP_MS: Final = 5_000
 """How long a client tries to reach the first broker."""
+RECONNECT_MS: Final = 1_000
+"""How long a client waits at most before it tries again to reach a broker."""
 REFUSALS: Final = (
     AuthorizationError,
     IllegalSaslStateError,
+    InvalidConfigurationError,
+    InvalidPartitionsError,
+    InvalidReplicationFactorError,
+    InvalidTopicError,
     KafkaConfigurationError,
+    MessageSizeTooLargeError,
+    PolicyViolationError,
+    RecordListTooLargeError,
     SaslAuthenticationFailedError,
     UnsupportedSaslMechanismError,
+    UnsupportedVersionError,
 )
 
 
@@ -49,7 +67,11 @@ class Cluster:
 
     def options(self, **more: Any) -> dict[str, Any]:
         """What every client of the library is made with."""
-        options: dict[str, Any] = {"bootstrap_servers": self.servers.split(","), "bootstrap_timeout_ms": BOOTSTRAP_MS}
+        options: dict[str, Any] = {
+            "bootstrap_servers": self.servers.split(","),
+            "bootstrap_timeout_ms": BOOTSTRAP_MS,
+            "reconnect_backoff_max_ms": RECONNECT_MS,
+        }
         return {**options, **(self.access.options() if self.access else {}), **more}
 
 
@@ -101,7 +123,7 @@ def translated(servers: str) -> Generator[None]:
     try:
         yield
     except REFUSALS as error:
-        raise KafkaRefused("kafka.refused", f"Kafka at {servers} does not let us ({_said(error)})") from error
+        raise KafkaRefused("kafka.refused", f"Kafka at {servers} refuses what we ask ({_said(error)})") from error
     except (KafkaError, OSError) as error:
         raise KafkaUnavailable("kafka.unavailable", f"Kafka at {servers} cannot be reached or does not answer ({_said(error)})") from error
 

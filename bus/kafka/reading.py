@@ -30,15 +30,16 @@ METADATA_MS: Final = 5_000
 class EventReader:
     """Reads the topic of events; for one thread. Everything raises KafkaUnavailable or KafkaRefused.
 
-    What is read is at least once and, in each partition, in order. A `Chain` tells for each record whether it is the next one.
+    What is read is at least once and, in each partition, in order; a `Chain` says what is new in each record. Without a catalogue
+    only what the headers say is read, and no event.
     """
 
     def __init__(
-        self, cluster: Cluster, *, group: str | None = None, session_seconds: float = SESSION_SECONDS, catalogue: Catalogue = TODAY
+        self, cluster: Cluster, *, group: str | None = None, session_seconds: float = SESSION_SECONDS, catalogue: Catalogue | None = TODAY
     ) -> None:
         self._cluster = cluster
         self._topic = cluster.events
-        self._codec = Codec(catalogue)
+        self._codec = Codec(catalogue) if catalogue else None
         options: dict[str, Any] = {
             "enable_auto_commit": False,
             "auto_offset_reset": "earliest",

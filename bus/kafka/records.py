@@ -15,6 +15,7 @@ from kafka.partitioner import murmur2  # pyright: ignore[reportUnknownVariableTy
 
 from bus.codec import Codec
 from bus.stored_text import StoredText
+from bus.traces import traceparent
 from domain.envelope import StoredEvent
 from domain.errors import CorruptHistory
 
@@ -117,6 +118,9 @@ def event_record(stored: StoredText, link: Link, told: Mapping[str, Any] | None 
         ("ce_v", b"%d" % told["v"]),
         *_chained(link, event_id),
     ]
+    trace = traceparent(told.get("correlation_id"), told.get("causation_id"))
+    if trace is not None:
+        headers.append(("ce_traceparent", trace.encode()))
     return Outgoing(key_of(stored, told).encode(), stored.state.encode(), headers)
 
 
@@ -136,8 +140,8 @@ def _chained(link: Link, own_id: str) -> Headers:
     return headers if link.settled_id == own_id else [*headers, ("ce_settledid", link.settled_id.encode())]
 
 
-def read(raw: Raw, codec: Codec) -> Incoming:
-    """What a record says. Raises CorruptHistory for one that is not ours, UnknownEventType for an event that this code does not know."""
+def read(raw: Raw, codec: Codec | None) -> Incoming:
+    """What a record says; without a codec, its headers. Raises CorruptHistory for one that is not ours, UnknownEventType for an event that this code does not know."""
     said = dict(raw.headers)
     try:
         previous, settled, epoch = int(said["ce_previous"]), int(said["ce_settled"]), int(said["ce_epoch"])
@@ -148,5 +152,5 @@ def read(raw: Raw, codec: Codec) -> Incoming:
     except (KeyError, ValueError) as error:
         where = f"offset {raw.offset} of partition {raw.partition}"
         raise CorruptHistory("record.malformed", f"the record at {where} is not one of Daybook's: {error}") from error
-    event = codec.stored(position, subject, version, kind, raw.value or b"")
+    event = codec and codec.stored(position, subject, version, kind, raw.value or b"")
     return Incoming(raw.partition, raw.offset, previous, settled, settled_id, epoch, position, event)

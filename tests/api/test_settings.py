@@ -42,10 +42,10 @@ def test_an_impossible_value_is_refused_naming_its_variable(monkeypatch: pytest.
 
 
 def test_secrets_are_not_shown() -> None:
-    settings = load_settings(log_url="postgresql://daybook:s3cret@db:5432/daybook", master_key="ab" * 32)
+    settings = load_settings(log_url="postgresql://daybook:s3cret@db:5432/daybook", master_key="ab" * 32, kafka_password="s3cret")
     shown = settings.shown()
     assert shown["log_url"] == "postgresql://daybook:***@db:5432/daybook"
-    assert shown["master_key"] == "set"
+    assert shown["master_key"] == shown["kafka_password"] == "set"
     for text in (str(shown), repr(settings), str(settings)):
         assert "s3cret" not in text
         assert "abab" not in text

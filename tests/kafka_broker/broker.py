@@ -1,6 +1,5 @@
 """A broker process: started, stopped, killed and started again where it was, on the same port."""
 
-import os
 import shutil
 import signal
 import socket
@@ -16,6 +15,7 @@ from typing import Final
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from tests.faults.server import free_port
 from tests.kafka_broker.programs import Place, Program
 
 START_SECONDS: Final = 60
@@ -122,7 +122,7 @@ def answers(address: str) -> bool:
 def begun(program: Program) -> Broker:
     """A new broker in a folder of its own; whoever asked has to end it and take the folder away."""
     folder = Path(tempfile.mkdtemp(prefix="daybook-kafka-"))
-    broker = Broker(program, Place(folder, *free_ports(2)))
+    broker = Broker(program, Place(folder, free_port(), free_port()))
     try:
         program.prepare(broker.place)
         broker.start()
@@ -142,19 +142,3 @@ def running(program: Program) -> Iterator[Broker]:
     finally:
         broker.kill()
         shutil.rmtree(broker.place.folder, ignore_errors=True)
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that nobody listens on, below those that the system hands out to whoever connects somewhere."""
-    found: list[int] = []
-    low = 20_000 + os.getpid() % 8_000
-    for port in range(low, 32_000):
-        with socket.socket() as listener:
-            try:
-                listener.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            found.append(port)
-        if len(found) == number:
-            return found
-    raise RuntimeError("no port is free")
