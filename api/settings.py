@@ -58,12 +58,6 @@ class Settings(BaseSettings):
     base_currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] = Field(
         "EUR", description="ISO 4217 code that amounts are converted to"
     )
-    kafka: str | None = Field(
-        None, description="brokers of Kafka, host:port,host:port, for `publish` and `work`; without it nothing travels"
-    )
-    topics_prefix: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._-]{1,200}$")] = Field(
-        "daybook", description="what the names of Kafka topics begin with: `daybook.events` and so on"
-    )
     kafka_partitions: int = Field(6, ge=1, le=1000, description="how many partitions a topic gets that is made; it keeps them")
     kafka_replication: int = Field(
         1, ge=1, le=9, description="how many brokers keep a copy of a topic that is made; 3 where there are three"
