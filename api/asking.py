@@ -201,5 +201,5 @@ async def respond(send: Send, status: int, body: bytes, media_type: bytes, heade
 async def refuse(send: Send, described: Mapping[str, Any]) -> None:
     """Send a problem document with its status."""
     note_code(described["code"])
-    retry = ((b"retry-after", b"1"),) if described["status"] == HTTPStatus.SERVICE_UNAVAILABLE else ()
+    retry = ((b"retry-after", b"1"),) if described["status"] in {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.INSUFFICIENT_STORAGE} else ()
     await respond(send, described["status"], encode(described), PROBLEM.encode(), retry)

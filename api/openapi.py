@@ -94,6 +94,7 @@ MEANINGS: Final[Mapping[int, str]] = {
     415: "The body's content type is not one that this route reads.",
     422: "Something has the wrong shape; `places` say where.",
     503: "Daybook cannot answer now; the same request may succeed later.",
+    507: "The disk is full, and nothing was recorded; the same request may succeed when there is room.",
 }
 
 TRACE_PARENT: Final[Mapping[str, Any]] = {
@@ -178,7 +179,7 @@ def _command_operation(command: RegisteredCommand, body: Mapping[str, Any]) -> d
         "summary": command.summary,
         "parameters": [*COMMAND_HEADERS, OCCURRED_AT],
         "requestBody": {"required": True, "content": {JSON: {"schema": body}}},
-        "responses": {"200": accepted, **_responses(refusals(400, 404, 409, 412, 413, 415, 422, 503))},
+        "responses": {"200": accepted, **_responses(refusals(400, 404, 409, 412, 413, 415, 422, 503, 507))},
     }
 
 
@@ -199,7 +200,7 @@ def _bulk_operation() -> dict[str, Any]:
                 },
             },
         },
-        "responses": {"200": done, **_responses(refusals(400, 409, 413, 415, 422, 503))},
+        "responses": {"200": done, **_responses(refusals(400, 409, 413, 415, 422, 503, 507))},
     }
 
 

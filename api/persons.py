@@ -109,7 +109,7 @@ def person_routes(daybook: Daybook) -> APIRouter:
         """How much is held about a contact, or a customer who is a person: what erasing them would make unreadable."""
         return Response(encode(summary(held_about(person_id))), media_type=JSON)
 
-    @router.post("/export", response_model=DossierBody, responses=refusals(400, 404, 409, 422, 503))
+    @router.post("/export", response_model=DossierBody, responses=refusals(400, 404, 409, 422, 503, 507))
     def export_person(person_id: PersonId, asked: Annotated[ExportBody, Body()]) -> Response:
         """Everything that is held about a person, for an access request; that it was handed out is recorded."""
         about = held_about(person_id)

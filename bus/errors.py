@@ -4,6 +4,7 @@ DaybookError
 ├── ConcurrencyConflict   somebody else wrote first: load again, decide again
 ├── UnknownEventType      the log holds a type or shape that this code does not know: it is older than the log
 ├── LogUnavailable        the log cannot be reached or written now; nothing was acknowledged, trying again is safe
+│   └── LogFull           because the disk is full
 ├── ForeignLog            the file or database is not a log of this version of Daybook
 ├── KafkaUnavailable      Kafka cannot be reached now; nothing is lost, trying again is safe
 ├── KafkaRefused          Kafka does not let us do it, or lacks what we need; somebody has to change something there
@@ -23,7 +24,14 @@ class UnknownEventType(DaybookError):
 
 
 class LogUnavailable(DaybookError):
-    """The log could not be read or written: `log.full`, `log.locked`, `log.unavailable` or `log.closed`. Trying again is safe."""
+    """The log could not be read or written: `log.locked`, `log.unavailable` or `log.closed`. Trying again is safe."""
+
+
+class LogFull(LogUnavailable):
+    """There is no room on the disk of the log (`log.full`). Trying again is safe, and of use when there is."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("log.full", message)
 
 
 class ForeignLog(DaybookError):

@@ -7,11 +7,10 @@ from contextlib import contextmanager
 import psycopg
 from eventsourcing import persistence
 
-from bus.errors import ConcurrencyConflict, LogUnavailable
+from bus.errors import ConcurrencyConflict, LogFull, LogUnavailable
 from domain.errors import DaybookError
 
 _SQLITE = {
-    sqlite3.SQLITE_FULL: ("log.full", "the disk is full"),
     sqlite3.SQLITE_BUSY: ("log.locked", "another process has kept the log locked for too long"),
     sqlite3.SQLITE_LOCKED: ("log.locked", "another process has kept the log locked for too long"),
     sqlite3.SQLITE_READONLY: ("log.unavailable", "the log's file may not be written"),
@@ -39,12 +38,14 @@ def translation(error: BaseException) -> DaybookError:
         if isinstance(cause, sqlite3.IntegrityError | psycopg.IntegrityError | persistence.IntegrityError):
             return _conflict(str(cause))
         if isinstance(cause, sqlite3.Error) and (code := getattr(cause, "sqlite_errorcode", None)) is not None:
+            if code & 0xFF == sqlite3.SQLITE_FULL:
+                return LogFull(f"the disk is full ({cause})")
             slug, meaning = _SQLITE.get(code & 0xFF, ("log.unavailable", "the log could not be read or written"))
             return LogUnavailable(slug, f"{meaning} ({cause})")
         if isinstance(cause, psycopg.errors.LockNotAvailable):
             return LogUnavailable("log.locked", f"another process has kept the log locked for too long ({cause})")
         if isinstance(cause, psycopg.errors.DiskFull):
-            return LogUnavailable("log.full", f"the disk is full ({cause})")
+            return LogFull(f"the disk is full ({cause})")
         if isinstance(cause, persistence.ConnectionPoolClosedError):
             return LogUnavailable("log.closed", "the log was closed")
     return LogUnavailable("log.unavailable", f"the log could not be read or written ({error})")
