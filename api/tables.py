@@ -13,6 +13,7 @@ import duckdb
 
 from api.problems import Unavailable
 from api.settings import InvalidSettings
+from bus.network import patient
 from domain.errors import NotFound, RuleViolation
 from projections import versions
 from projections.archive import Archive
@@ -279,5 +280,5 @@ def open_lookups(place: str | Path) -> LookupStore:
     """The lookups at an address (PostgreSQL) or path (SQLite file)."""
     address = str(place)
     if address.startswith(("postgresql://", "postgres://")):
-        return LookupStore.postgres(address, layouts(Home.LOOKUPS))
+        return LookupStore.postgres(patient(address), layouts(Home.LOOKUPS))
     return LookupStore.sqlite(Path(place), layouts(Home.LOOKUPS))

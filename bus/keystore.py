@@ -12,6 +12,7 @@ import psycopg
 
 from bus.erasures import ErasureList
 from bus.errors import LogUnavailable
+from bus.network import patient
 from bus.stamp import Stamp
 from bus.vault import KeyStore, Vault
 
@@ -159,7 +160,7 @@ class PostgresKeyStore:
     """Keys in the schema `daybook_keys`; use it from one thread at a time. A lost connection is opened again with the next call."""
 
     def __init__(self, url: str) -> None:
-        self._url = url
+        self._url = patient(url)
         self._connection: psycopg.Connection | None = None
         with self._writing() as connection:
             connection.execute("SELECT pg_advisory_xact_lock(%s)", (_ADVISORY_LOCK,))

@@ -14,6 +14,7 @@ from psycopg.sql import SQL, Composed, Literal
 
 from bus.envelopes import ANY, Envelopes
 from bus.errors import ForeignLog
+from bus.network import patient
 from bus.postgres_tables import HEAD, TABLES
 
 SCHEMA: Final = "daybook"
@@ -32,7 +33,7 @@ class Datastore(PostgresDatastore):
     """Connections by URL, all of its parameters kept; the library's insert function, which takes no lock, is never enabled."""
 
     def __init__(self, url: str) -> None:
-        given = {name: value for name, value in conninfo_to_dict(url).items() if value is not None}
+        given = {name: value for name, value in conninfo_to_dict(patient(url)).items() if value is not None}
         super().__init__(
             dbname=str(given.pop("dbname", "")),
             host=str(given.pop("host", "")),

@@ -8,6 +8,7 @@ import psycopg
 from psycopg.sql import SQL
 
 from bus.failures import translated
+from bus.network import patient
 from bus.stored_sqlite import RECEIPTS, RECEIPTS_AT_ONCE, UNBROKEN, Entry, SQLiteEvents
 
 _POSTGRES_TEXT: Final[LiteralString] = (
@@ -69,11 +70,20 @@ class SQLiteStored(SQLiteEvents):
 
 
 class PostgresStored:
-    """The stored events of a log in PostgreSQL."""
+    """The stored events of a log in PostgreSQL. A lost connection is opened again with the next call, after close too."""
 
     def __init__(self, url: str) -> None:
+        self._url = patient(url)
         with translated():
-            self._connection = psycopg.connect(url, autocommit=True, options="-c default_transaction_read_only=on")
+            self._connection = self._connected()
+
+    def _connected(self) -> psycopg.Connection:
+        return psycopg.connect(self._url, autocommit=True, options="-c default_transaction_read_only=on")
+
+    def _open(self) -> psycopg.Connection:
+        if self._connection.closed:
+            self._connection = self._connected()
+        return self._connection
 
     def head(self) -> int:
         """The last position, 0 when there is none."""
@@ -107,17 +117,19 @@ class PostgresStored:
     def receipts(self) -> Iterator[list[tuple[int, int]]]:
         """Which events each receipt stands for."""
         sql: LiteralString = RECEIPTS.replace("{receipts}", "daybook.receipts")
-        with translated(), self._connection.transaction(), self._connection.cursor("receipts", binary=True) as cursor:
-            cursor.execute(SQL(sql))
-            while some := cursor.fetchmany(RECEIPTS_AT_ONCE):
-                yield some
+        with translated():
+            connection = self._open()
+            with connection.transaction(), connection.cursor("receipts", binary=True) as cursor:
+                cursor.execute(SQL(sql))
+                while some := cursor.fetchmany(RECEIPTS_AT_ONCE):
+                    yield some
 
     def close(self) -> None:
         """Let go of the connection."""
         self._connection.close()
 
     def _rows(self, sql: LiteralString, *parameters: object) -> list[Any]:
-        with translated(), self._connection.cursor(binary=True) as cursor:
+        with translated(), self._open().cursor(binary=True) as cursor:
             return cursor.execute(SQL(sql), parameters).fetchall()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.postgres", "tests.kafka"]
+pytest_plugins = ["tests.postgres", "tests.kafka", "tests.held"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SOAK = os.environ.get("DAYBOOK_SOAK") == "1"

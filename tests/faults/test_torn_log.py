@@ -5,7 +5,6 @@ import random
 import shutil
 import sqlite3
 import struct
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from domain.envelope import StoredEvent
 from domain.errors import DaybookError
 from replay.audit.keeping import catch_up
 from replay.audit.tree import Tree
+from tests.held import Held
 
 KEY: Final = bytes(range(32))
 HEADER: Final = 32
@@ -132,24 +132,23 @@ def test_whatever_of_the_write_ahead_log_is_left_is_a_whole_beginning(
     killed: Acknowledged,
     tmp_path: Path,
     soak: bool,  # noqa: FBT001
-    capsys: pytest.CaptureFixture[str],
+    held: Held,
 ) -> None:
     cuts = edges(killed, random.Random(1), 2_000 if soak else 20)
     cuts = cuts if soak else cuts[:: max(1, len(cuts) // 150)] + cuts[-8:]
     for cut in cuts:
-        folder = copied(killed.folder, tmp_path / str(len(os.listdir(tmp_path))))
+        folder = copied(killed.folder, tmp_path / str(cut))
         os.truncate(folder / "log.db-wal", cut)
         assert check(folder, killed, killed.until(cut)) == "prefix"
         shutil.rmtree(folder)
-    with capsys.disabled():
-        sys.stdout.write(f"\nwrite-ahead log cut at {len(cuts)} places, {killed.size // killed.frame} frames: each a whole beginning\n")
+    held(f"write-ahead log cut at {len(cuts)} places, {killed.size // killed.frame} frames: each a whole beginning")
 
 
 def test_garbled_bytes_leave_a_whole_beginning_or_a_refusal(
     killed: Acknowledged,
     tmp_path: Path,
     soak: bool,  # noqa: FBT001
-    capsys: pytest.CaptureFixture[str],
+    held: Held,
 ) -> None:
     chance = random.Random(2)
     outcomes: list[str] = []
@@ -165,8 +164,7 @@ def test_garbled_bytes_leave_a_whole_beginning_or_a_refusal(
         shutil.rmtree(folder)
     assert set(outcomes) <= {"prefix", "log.unavailable", "log.foreign", "history.corrupt"}
     assert outcomes.count("prefix") > len(outcomes) / 2
-    with capsys.disabled():
-        sys.stdout.write(f"\nwrite-ahead log garbled {len(outcomes)} times: {outcomes.count('prefix')} whole beginnings, the others refused\n")
+    held(f"write-ahead log garbled {len(outcomes)} times: {outcomes.count('prefix')} whole beginnings, the others refused")
 
 
 def test_a_garbled_commit_that_nobody_was_told_of_takes_nothing_else_with_it(killed: Acknowledged, tmp_path: Path) -> None:
