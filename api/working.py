@@ -7,6 +7,7 @@ from threading import Event, Thread
 from typing import Final
 
 from api.archiving import open_archive
+from api.cluster import cluster_of
 from api.folder import Folder, held
 from api.observing.exposing import telling
 from api.problems import Unavailable
@@ -14,7 +15,6 @@ from api.settings import InvalidSettings, Settings
 from api.tables import open_lookups
 from api.wiring import open_books
 from bus.errors import LogUnavailable
-from bus.kafka.cluster import Cluster
 from bus.log import Log
 from domain.errors import DaybookError
 from projections import versions
@@ -42,9 +42,9 @@ def work(settings: Settings, stopping: Event, tell: Tell, *, once: bool = False,
     Lookups that are not there yet are built from the log first, those of another declaration meanwhile; `progress` is told. Raises
     InvalidSettings where no Kafka or no PostgreSQL for the lookups is named.
     """
-    if settings.kafka is None or settings.lookups_url is None:
-        raise InvalidSettings("workers need Kafka and PostgreSQL: set DAYBOOK_KAFKA and DAYBOOK_LOOKUPS_URL")
-    cluster = Cluster(settings.kafka, settings.topics_prefix)
+    cluster = cluster_of(settings)
+    if settings.lookups_url is None:
+        raise InvalidSettings("workers fold into PostgreSQL: set DAYBOOK_LOOKUPS_URL")
     failures = 0
     with telling(settings, "work") as telemetry:
         while not stopping.is_set():

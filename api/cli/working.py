@@ -1,16 +1,14 @@
 """`daybook work`: one of the workers that fold the events in Kafka into the lookups."""
 
-import signal
 import sys
 from dataclasses import asdict
-from threading import Event
-from types import FrameType
 from typing import Annotated
 
 import typer
 
 from api.cli.output import STDERR, STDOUT, print_json, progress
 from api.cli.session import folding, session_of
+from api.stopping import stopped_by_signals
 from api.working import work
 from projections.worker import Standing
 
@@ -20,14 +18,7 @@ Once = Annotated[bool, typer.Option("--once", help="Fold what is in the topic no
 def command(context: typer.Context, once: Once = False) -> None:  # noqa: FBT002 - an option of the command line
     """Fold the events in Kafka into the lookups, beside any number of other workers, until told to stop (Ctrl-C or SIGTERM)."""
     session = session_of(context)
-    stopping = Event()
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        stopping.set()
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, stop)
-    with progress(unit="events", hidden=session.as_json) as bar:
+    with stopped_by_signals() as stopping, progress(unit="events", hidden=session.as_json) as bar:
 
         def tell(standing: Standing) -> None:
             bar.stop()
