@@ -1,6 +1,5 @@
 """The audit of one log: its tree, the key that signs, checkpoints, proofs and histories."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +20,7 @@ WORTH_WAITING: Final = 20_000
 def signing_key(path: Path) -> SigningKey:
     """The key in the file at `path`; made there, under a random name, when there is none. Raises KeyUnusable."""
     if not path.exists():
-        write_once(path, SigningKey(f"daybook/{os.urandom(8).hex()}", os.urandom(32)).line() + "\n")
+        write_once(path, SigningKey.new().line() + "\n")
     return SigningKey.parse(path.read_text())
 
 

@@ -1,5 +1,6 @@
 """Checkpoints as signed notes (C2SP signed-note and tlog-checkpoint), and the Ed25519 key that signs them."""
 
+import os
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Sequence
@@ -66,6 +67,11 @@ class SigningKey:
         self._secret = secret
         self._key = Ed25519PrivateKey.from_private_bytes(secret)
         self.public = PublicKey(name, self._key.public_key().public_bytes_raw())
+
+    @classmethod
+    def new(cls) -> "SigningKey":
+        """A fresh key under a random name."""
+        return cls(f"daybook/{os.urandom(8).hex()}", os.urandom(32))
 
     @classmethod
     def parse(cls, text: str) -> "SigningKey":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-VENDORED = ("api/static/swagger-ui", "tests/vendored/asyncapi")
+VENDORED = ("api/static/swagger-ui", "tests/vendored/asyncapi", "tests/vendored/compose")
 
 
 def normal(name: str) -> str:
