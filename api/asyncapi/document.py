@@ -40,8 +40,8 @@ OPTIONAL_HEADERS: Final = frozenset({"ce_settledid", "ce_traceparent"})
 COMMAND_HEADERS: Final[Mapping[str, Mapping[str, Any]]] = {
     "ce_specversion": {"const": "1.0"},
     "ce_id": {"type": "string", "pattern": COMMAND_ID, "description": "The command's id: repeated, it does nothing again, for ever."},
-    "ce_source": {"type": "string", "description": "Which service asks; kept with the events as their actor."},
-    "ce_time": {"type": "string", "format": "date-time", "description": "When it happened; now, unless it is said."},
+    "ce_source": {"type": "string", "description": "Which service asks; kept with the events as their actor, `service:…`."},
+    "ce_occurredat": {"type": "string", "format": "date-time", "description": "When it happened; now, unless it is said."},
     "ce_expectedversion": {"type": "string", "pattern": "^[0-9]{1,9}$", "description": "The version of the record that was seen."},
     "ce_traceparent": {"type": "string", "description": "W3C trace context, kept with the events."},
     "content-type": {"const": JSON},

@@ -24,7 +24,9 @@ from api.cli import (
     publishing,
     querying,
     rebuilding,
+    secrets,
     serving,
+    taking,
     trying,
     webhooks,
     working,
@@ -36,7 +38,7 @@ from api.settings import load_settings
 GLOBAL_OPTIONS: Final = {"--data": True, "--json": False}
 """Options that may stand anywhere, and whether each takes a value."""
 
-GOING_ON: Final = frozenset({"serve", "publish", "work"})
+GOING_ON: Final = frozenset({"serve", "publish", "work", "take-commands"})
 """Commands that go on until they are told to stop; what they log is read later."""
 
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder (DAYBOOK_DATA).", show_default=False)]
@@ -62,6 +64,7 @@ def begin(context: typer.Context, data: Data = None, *, as_json: AsJson = False)
 program.command("demo")(demonstrating.command)
 program.command("serve")(serving.command)
 program.command("work")(working.command)
+program.command("take-commands")(taking.command)
 program.command("ingest")(ingesting.command)
 program.command("import")(importing.command)
 program.add_typer(querying.program, name="query")
@@ -84,6 +87,7 @@ program.add_typer(webhooks.program, name="webhooks")
 program.add_typer(backing_up.program, name="backup")
 program.command("restore")(backing_up.put_back)
 program.command("doctor")(doctor.command)
+program.command("new-secrets")(secrets.command)
 program.add_typer(asking.program, name="command")
 program.add_typer(auditing.program, name="audit")
 

@@ -127,5 +127,8 @@ PUBLISHER_OUTAGES: Final = Family(
 )
 PUBLISHER_ANSWERED: Final = Family("daybook_publisher_answered", Kind.GAUGE, "1 while Kafka takes what is published, 0 during an outage.")
 
+TAKEN: Final = Family("daybook_taker_messages_total", Kind.COUNTER, "Messages from the topic of commands that this process has done with.")
+TAKER_FAILING: Final = Family("daybook_taker_failing", Kind.GAUGE, "1 while commands cannot be taken or answered (they are tried again).")
+
 FAMILIES: Final = tuple(value for value in list(globals().values()) if isinstance(value, Family))
 """All of them, in the order in which they are told."""

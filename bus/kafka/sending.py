@@ -76,11 +76,8 @@ class Sender:
 
     def abandon(self) -> None:
         """Let go of the producer without sending anything more."""
-        # Its own `close` waits for what is under way, and with no time to wait leaves it running.
-        self._producer._sender.force_close()  # noqa: SLF001
-        self._producer._sender.join(REQUEST_MS / 1000)  # noqa: SLF001
         with translated(self._servers):
-            self._producer.close(timeout=0)
+            abandon(self._producer)
 
     def _put(self, partition: int, record: Outgoing) -> Any:
         return self._producer.send(self._topic, record.value, record.key, record.headers, partition)
@@ -94,3 +91,10 @@ class Sender:
                 waiting(time.monotonic() - began)
             else:
                 return
+
+
+def abandon(producer: Any) -> None:
+    """Close a producer of the library's without sending anything more; its own `close` waits for what is under way, or leaves it running."""
+    producer._sender.force_close()  # noqa: SLF001
+    producer._sender.join(REQUEST_MS / 1000)  # noqa: SLF001
+    producer.close(timeout=0)

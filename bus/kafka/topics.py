@@ -14,13 +14,9 @@ from bus.kafka.cluster import Cluster, translated
 MOST_BYTES: Final = 8 * 1024 * 1024
 """The largest batch of records that our topics take."""
 ADMIN_MS: Final = 10_000
-KEPT: Final[Mapping[str, str]] = {
-    "cleanup.policy": "delete",
-    "retention.ms": "-1",
-    "retention.bytes": "-1",
-    "max.message.bytes": str(MOST_BYTES),
-}
-"""Nothing is thrown away by itself, so that whoever comes later can read from the first event."""
+FOR_EVER: Final = -1
+"""Days: nothing is thrown away by itself, so that whoever comes later can read from the first event."""
+_DAY_MS: Final = 24 * 60 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +35,18 @@ def find_topic(cluster: Cluster, name: str) -> Topic | None:
         return _found(admin, name)
 
 
-def make_topic(cluster: Cluster, name: str, *, partitions: int, replication: int) -> Topic:
-    """A topic, made where there is none; one that is there stays as it is. Raises KafkaUnavailable or KafkaRefused."""
-    options = {"num_partitions": partitions, "replication_factor": replication, "configs": dict(KEPT)}
+def make_topic(cluster: Cluster, name: str, *, partitions: int, replication: int, days: int = FOR_EVER) -> Topic:
+    """A topic that keeps records for so many days, made where there is none; one that is there stays as it is.
+
+    Raises KafkaUnavailable or KafkaRefused.
+    """
+    kept = {
+        "cleanup.policy": "delete",
+        "retention.ms": str(FOR_EVER if days == FOR_EVER else days * _DAY_MS),
+        "retention.bytes": "-1",
+        "max.message.bytes": str(MOST_BYTES),
+    }
+    options = {"num_partitions": partitions, "replication_factor": replication, "configs": kept}
     with _admin(cluster) as admin:
         found = _found(admin, name)
         if found is None:
