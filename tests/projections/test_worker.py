@@ -6,7 +6,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from urllib.parse import urlsplit
 
+import psycopg
 import pytest
 
 from bus.kafka.cluster import Cluster
@@ -99,6 +101,32 @@ def test_events_shipped_twice_by_two_publishers_count_once(lookups: Engine, kafk
         until(lambda: told(lookups) == {400})
     for shipper in (one, other):
         shipper.close()
+    assert_as_the_log_says(lookups, events)
+
+
+def test_a_database_that_drops_every_connection_makes_workers_wait_and_no_more(
+    lookups: Engine, postgres_url: str, postgres_server: str, kafka_server: Broker, topics_prefix: str
+) -> None:
+    events = wild_history(12, 600, ids=9)
+    cluster = Cluster(kafka_server.address, topics_prefix)
+    shipper = Shipper(cluster, 3)
+    name = urlsplit(postgres_url).path.removeprefix("/")
+    troubles: set[str] = set()
+    with working(lookups, cluster) as worker, psycopg.connect(postgres_server, autocommit=True) as elsewhere:
+        until(lambda: bool(worker.standing.partitions))
+        elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        for start_at in range(0, len(events), 100):
+            elsewhere.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (name,))
+            shipper.ship(events[start_at : start_at + 100])
+            until(lambda: worker.trouble is not None)
+            troubles.add(str(worker.trouble))
+            elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+            until(lambda reached=start_at + 100: told(lookups) == {reached})
+            elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false".encode())
+        elsewhere.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
+        until(lambda: worker.trouble is None)
+    shipper.close()
+    assert troubles
     assert_as_the_log_says(lookups, events)
 
 
