@@ -3,6 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 from bus.kafka.records import Incoming
@@ -23,6 +24,8 @@ class Cursor:
     """Everything up to here has been delivered since it was begun with; None before the first record."""
     at_start: bool = False
     """Whether it goes on from the first record that there is."""
+    silent_after: float = inf
+    """When somebody should wonder why the record before, which was asked for again, has not come (seconds of the monotonic clock)."""
     unkept: int = -1
     """A fold that is at or before this position lacks what the topic has not kept; going back for it is of no use."""
     places: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
@@ -30,7 +33,7 @@ class Cursor:
 
     def delivered(self, upto: int, offset: int) -> None:
         """Note what has been dealt with."""
-        self.upto, self.offset, self.at_start = upto, offset, False
+        self.upto, self.offset, self.at_start, self.silent_after = upto, offset, False, inf
         if not self.places or self.places[-1] < (upto, offset):
             self.places.append((upto, offset))
             if len(self.places) > REMEMBERED:
@@ -38,6 +41,7 @@ class Cursor:
 
     def back_to(self, position: int) -> int | None:
         """The offset to go back to for what comes after a position; None when that is not remembered."""
+        self.silent_after = inf
         place = bisect_right(self.places, (position, 2**63)) - 1
         if place < 0:
             self.upto, self.at_start = None, True

@@ -29,6 +29,7 @@ AT_ONCE: Final = 4_000
 """Records that are folded in one transaction at the most."""
 IDLE_SECONDS: Final = 0.2
 COMMIT_SECONDS: Final = 1.0
+LOOK_BACK_SECONDS: Final = 5.0
 TELL_SECONDS: Final = 10.0
 """Seconds after which a worker that has folded something says how it stands."""
 RETRY_SECONDS: Final = (0.1, 0.3, 1.0, 3.0, 5.0)
@@ -148,9 +149,10 @@ class Worker:
     def _look_back(self, reader: EventReader, part: int) -> None:
         """Read the last record before again: it says what was delivered, even where nothing comes any more."""
         cursor = self._cursors[part]
-        first, end = reader.bounds([part])[part]
-        if first < cursor.offset <= end:
+        first, _ = reader.bounds([part])[part]
+        if first < cursor.offset:
             cursor.offset -= 1
+            cursor.silent_after = monotonic() + LOOK_BACK_SECONDS
             reader.seek(part, cursor.offset)
 
     def _fold(self, reader: EventReader, found: Mapping[int, Sequence[Incoming]]) -> None:
@@ -193,7 +195,8 @@ class Worker:
         for part in mended:
             del self._gaps[part]
         for part, cursor in self._cursors.items():
-            if cursor.upto is not None and lacking[part] < cursor.upto:
+            silent = monotonic() > cursor.silent_after  # not every broker hands out a record from the middle of what was sent at once
+            if silent or (cursor.upto is not None and lacking[part] < cursor.upto):
                 reader.seek(part, cursor.back_to(lacking[part]))
                 cursor.offset = reader.position(part)
 
