@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, Protocol
 
 from opentelemetry.trace import Link, SpanContext, TraceFlags
 
@@ -12,6 +12,15 @@ MOST_LINKS: Final = 128
 """Links that one span carries: as many as trace stores keep."""
 _TRACE = re.compile(r"[0-9a-f]{32}")
 _SPAN = re.compile(r"[0-9a-f]{16}")
+
+
+class Caused(Protocol):
+    """What names the trace and the span that it came from."""
+
+    @property
+    def correlation_id(self) -> str | None: ...
+    @property
+    def causation_id(self) -> str | None: ...
 
 
 def origin_of(correlation_id: str | None, causation_id: str | None) -> SpanContext | None:
@@ -33,7 +42,7 @@ def traceparent(correlation_id: str | None, causation_id: str | None) -> str | N
     return f"00-{origin.trace_id:032x}-{origin.span_id:016x}-01" if origin else None
 
 
-def origins_of(events: Iterable[StoredEvent]) -> list[SpanContext]:
+def origins_of(events: Iterable[Caused]) -> list[SpanContext]:
     """The spans that caused these events, each once and not more than a span can link to; the oldest first."""
     found: dict[tuple[int, int], SpanContext] = {}
     for event in events:
@@ -45,6 +54,6 @@ def origins_of(events: Iterable[StoredEvent]) -> list[SpanContext]:
     return list(found.values())
 
 
-def links_of(events: Iterable[StoredEvent]) -> list[Link]:
+def links_of(events: Iterable[Caused]) -> list[Link]:
     """Links to the spans that caused these events, for a span over all of them."""
     return [Link(origin) for origin in origins_of(events)]

@@ -10,8 +10,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, NoOpTracer, SpanContext,
 
 from api.settings import Settings
 from api.version import VERSION
-from bus.traces import origins_of
-from domain.envelope import StoredEvent
+from bus.traces import Caused, origins_of
 
 SCOPE: Final = "daybook"
 PATH: Final = "/v1/traces"
@@ -25,9 +24,7 @@ class Tracing:
         self.tracer: Tracer = provider.get_tracer(SCOPE, VERSION) if provider else NoOpTracer()
 
     @contextmanager
-    def over(
-        self, name: str, events: Sequence[StoredEvent], *, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int
-    ) -> Generator[None]:
+    def over(self, name: str, events: Sequence[Caused], *, kind: SpanKind = SpanKind.INTERNAL, **attributes: str | int) -> Generator[None]:
         """A span over what is done with a batch of events: in the trace that caused them where that is one, linked to all of them otherwise."""
         if not self.on:
             yield

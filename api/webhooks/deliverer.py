@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final
 from uuid import uuid4
 
+from api.observing.tracing import Tracing
 from api.settings import Settings
 from api.streams import Streams
 from api.webhooks.addresses import Addresses, Resolve, resolve
@@ -43,6 +44,7 @@ class Deliverer:
         webhooks: Webhooks,
         settings: Settings,
         *,
+        tracing: Tracing | None = None,
         tls: ssl.SSLContext | None = None,
         lookup: Resolve = resolve,
         chance: Callable[[], float] = random.random,
@@ -60,6 +62,7 @@ class Deliverer:
             tail=Tail(books.log),
             streams=self._streams,
             schedule=Schedule(settings.webhook_attempts, settings.webhook_retry_seconds),
+            tracing=tracing or Tracing(),
             clock=webhooks.clock,
             random=chance,
         )
@@ -185,7 +188,7 @@ class Deliverer:
 @contextmanager
 def delivering(daybook: Daybook) -> Generator[Deliverer]:
     """Deliver webhooks within the context."""
-    deliverer = Deliverer(daybook.books, daybook.webhooks, daybook.settings)
+    deliverer = Deliverer(daybook.books, daybook.webhooks, daybook.settings, tracing=daybook.telemetry.tracing)
     deliverer.start()
     try:
         yield deliverer

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from api.feed.reading import told
+from api.observing.tracing import Tracing
 from api.streams import Streams
 from api.webhooks.schedule import Schedule
 from api.webhooks.sending import Message, message_of
@@ -26,6 +27,7 @@ class Tools:
     tail: Tail
     streams: Streams
     schedule: Schedule
+    tracing: Tracing
     clock: Callable[[], float]
     random: Callable[[], float]
 

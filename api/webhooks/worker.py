@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any, Final
 
+from opentelemetry.trace import SpanKind
+
 from api.personal import personal_of
 from api.problems import NotYet
 from api.webhooks.sending import Answer, Sender
@@ -226,7 +228,8 @@ class Worker:
         try:
             message = await self._tools.read(self._tools.message, event)
             secrets = [secret for secret, until in self._secrets if until is None or until > at]
-            answer = await self._sender.send(self.subscription.url, message, secrets)
+            with self._tools.tracing.over("deliver to webhook", [event], kind=SpanKind.CLIENT):
+                answer = await self._sender.send(self.subscription.url, message, secrets)
             outcome = await self._tools.read(self._outcome, event, before, answer, at)
         except Exception as error:
             # Not the receiver's fault: it is as if it had not been tried.

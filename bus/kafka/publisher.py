@@ -6,6 +6,7 @@ a topic that was deleted is shipped again from the first event.
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from threading import Event as Flag
 from typing import Final, Protocol
@@ -47,14 +48,23 @@ class Layout:
     replication: int = 1
 
 
-class Publisher:
-    """Publishes one log. What it does can be watched from other threads."""
+Watch = Callable[[Sequence[StoredText]], AbstractContextManager[None]]
+"""Entered before the next of these events are shipped, left when they are in the topic."""
 
-    def __init__(self, feed: Feed, cluster: Cluster, lock: PublisherLock, layout: Layout | None = None) -> None:
+
+def _unwatched(_texts: Sequence[StoredText]) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
+class Publisher:
+    """Publishes one log. What it does can be watched from other threads, and each batch by `watch`."""
+
+    def __init__(self, feed: Feed, cluster: Cluster, lock: PublisherLock, layout: Layout | None = None, watch: Watch = _unwatched) -> None:
         self._feed = feed
         self._cluster = cluster
         self._lock = lock
         self._layout = layout or Layout()
+        self._watch = watch
         self._topic: Topic | None = None
         self.position = 0
         """Everything up to here is in the topic."""
@@ -109,7 +119,8 @@ class Publisher:
                     self._feed.wait(self.position, IDLE_SECONDS)
                     continue
                 self._lock.verify()
-                self.shipped += shipment.ship(texts, self._waiting)
+                with self._watch(texts):
+                    self.shipped += shipment.ship(texts, self._waiting)
                 self._arrived(shipment.position, texts)
                 if told:
                     told(self.position, self.head)

@@ -3,7 +3,9 @@
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind
 from starlette.testclient import TestClient
 
 from api.app import create_server
@@ -18,10 +21,17 @@ from api.observing.deciding import Watched
 from api.observing.metrics import Metrics
 from api.observing.telemetry import Telemetry
 from api.observing.tracing import Tracing, endpoint_of
+from api.publishing import traced
 from api.settings import Settings
+from api.webhooks.deliverer import delivering
 from api.wiring import Daybook, open_daybook
+from bus.kafka.cluster import Cluster
+from bus.kafka.publisher import Publisher
+from bus.publisher_lock import FileLock
 from bus.traces import origin_of, traceparent_of
 from commands.order import Job, Order
+from tests.api.webhooks.receiver import receiving
+from tests.kafka_broker.broker import Broker
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 TRACEPARENT = {"traceparent": f"00-{TRACE}-{SPAN}-01"}
@@ -97,6 +107,24 @@ def test_a_trace_that_begins_here_is_in_the_events_too(settings: Settings) -> No
     request = seen.one("POST /v1/commands/{name}")
     assert request.parent is None
     assert (event.correlation_id, event.causation_id) == ids(request)
+
+
+def test_a_trace_goes_on_through_publishing_and_webhooks(
+    settings: Settings, kafka_server: Broker, topics_prefix: str, data_folder: Path
+) -> None:
+    seen = Seen()
+    open_to_all = settings.model_copy(update={"webhook_private": True})
+    with serving(open_to_all, seen.telemetry) as (daybook, http), receiving() as receiver, delivering(daybook):
+        assert http.post("/v1/webhooks", json={"url": receiver.url}).status_code == 201
+        register(http, "Kwik-E-Mart", TRACEPARENT)
+        receiver.until(1)
+        watch = partial(traced, seen.telemetry.tracing)
+        cluster = Cluster(kafka_server.address, topics_prefix)
+        Publisher(daybook.books.log, cluster, FileLock(data_folder / "publish.lock"), watch=watch).run(threading.Event(), once=True)
+    asked = ids(seen.one("POST /v1/commands/{name}"))
+    for name, kind in (("publish", SpanKind.PRODUCER), ("deliver to webhook", SpanKind.CLIENT)):
+        span = seen.one(name)
+        assert (ids(span)[0], parent_of(span), span.kind) == (*asked, kind), name
 
 
 def test_commands_of_many_traces_in_one_transaction_and_one_batch_are_linked(settings: Settings) -> None:
