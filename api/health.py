@@ -57,6 +57,7 @@ class FoldBody(BaseModel):
     fingerprint: str
     error_position: int | None
     error: str | None
+    partitions: list[int] = Field(description="Where workers fold it: up to which position it is in each partition of the topic.")
 
 
 class BuildingBody(BaseModel):

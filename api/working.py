@@ -1,15 +1,18 @@
 """One worker: it folds the events that Kafka delivers into the lookups, until the process is told to stop."""
 
 import logging
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from threading import Event, Thread
 from typing import Final
 
 from api.archiving import open_archive
 from api.cluster import cluster_of
 from api.folder import Folder, held
+from api.observing import families
 from api.observing.exposing import telling
+from api.observing.metrics import Sample
 from api.problems import Unavailable
 from api.settings import InvalidSettings, Settings
 from api.tables import open_lookups
@@ -50,13 +53,22 @@ def work(settings: Settings, stopping: Event, tell: Tell, *, once: bool = False,
         while not stopping.is_set():
             try:
                 with _opened(settings, settings.lookups_url.get_secret_value(), stopping, progress, telemetry) as engine:
-                    Worker(engine, cluster, tell=tell, stopping=stopping).run(once=once)
+                    worker = Worker(engine, cluster, tell=tell, stopping=stopping)
+                    telemetry.metrics.watch("worker", partial(_samples, worker))
+                    worker.run(once=once)
             except (LogUnavailable, *LookupTables.outages) as error:
                 tell(Standing((), 0, 0, str(getattr(error, "orig", None) or error).splitlines()[0]))
                 stopping.wait(RETRY_SECONDS[min(failures, len(RETRY_SECONDS) - 1)])
                 failures += 1
             else:
                 return
+
+
+def _samples(worker: Worker) -> Iterator[Sample]:
+    """What operators watch of a worker."""
+    yield families.WORKER_EVENTS, (), worker.events
+    yield families.WORKER_PARTITIONS, (), len(worker.assigned)
+    yield families.WORKER_FAILING, (), float(worker.trouble is not None)
 
 
 @contextmanager

@@ -51,6 +51,8 @@ class FoldHealth:
     """Whether it was folded by another declaration than today's; it then stays as it is."""
     error_position: int | None
     error: str | None
+    partitions: tuple[int, ...]
+    """Up to where it is in each partition; empty where it is not folded by workers."""
 
 
 class Engine:
@@ -100,6 +102,7 @@ class Engine:
                 stale=version.fingerprint != self.plans[version.fold].fold.fingerprint,
                 error_position=version.error_position,
                 error=version.error,
+                partitions=tuple(map(version.reached, range(len(version.partitions)))),
             )
             for version in self.tables.versions()
             if version.fold in self.plans

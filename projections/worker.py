@@ -84,12 +84,17 @@ class Worker:
         self._stopping.set()
 
     @property
+    def assigned(self) -> tuple[int, ...]:
+        """The partitions that it has now."""
+        return tuple(sorted(self._cursors))
+
+    @property
     def standing(self) -> Standing:
         """How it stands."""
         with suppress(*self._engine.tables.outages):  # they are told as the trouble
             self._position = self._engine.position
         trouble = self.trouble or next(iter(self._gaps.values()), None)
-        return Standing(tuple(sorted(self._cursors)), self.events, self._position, trouble)
+        return Standing(self.assigned, self.events, self._position, trouble)
 
     def run(self, *, once: bool = False) -> None:
         """Fold until told to stop; with `once`, until what the partitions that it was given hold now is folded."""

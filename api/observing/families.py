@@ -82,6 +82,12 @@ HOME_LAG: Final = Family("daybook_home_lag_events", Kind.GAUGE, "How many positi
 HOME_FAILING: Final = Family("daybook_home_failing", Kind.GAUGE, "1 while a home cannot be written (it is tried again).", ("home",))
 FOLD_POSITION: Final = Family("daybook_fold_position", Kind.GAUGE, "Up to which position a read model that serves is.", ("home", "fold"))
 FOLD_LAG: Final = Family("daybook_fold_lag_events", Kind.GAUGE, "How many positions that is behind the log.", ("home", "fold"))
+PARTITION_LAG: Final = Family(
+    "daybook_fold_partition_lag_events",
+    Kind.GAUGE,
+    "How many positions a read model that workers fold is behind the log in a partition.",
+    ("fold", "partition"),
+)
 FOLD_STOPPED: Final = Family(
     "daybook_fold_stopped", Kind.GAUGE, "1 where a read model stopped at an event that it cannot take.", ("home", "fold")
 )
@@ -127,6 +133,9 @@ PUBLISHER_OUTAGES: Final = Family(
 )
 PUBLISHER_ANSWERED: Final = Family("daybook_publisher_answered", Kind.GAUGE, "1 while Kafka takes what is published, 0 during an outage.")
 
+WORKER_EVENTS: Final = Family("daybook_worker_events_total", Kind.COUNTER, "Events that this worker was delivered and has folded.")
+WORKER_PARTITIONS: Final = Family("daybook_worker_partitions", Kind.GAUGE, "Partitions that this worker has.")
+WORKER_FAILING: Final = Family("daybook_worker_failing", Kind.GAUGE, "1 while this worker cannot go on (it tries again).")
 TAKEN: Final = Family("daybook_taker_messages_total", Kind.COUNTER, "Messages from the topic of commands that this process has done with.")
 TAKER_FAILING: Final = Family("daybook_taker_failing", Kind.GAUGE, "1 while commands cannot be taken or answered (they are tried again).")
 

@@ -42,7 +42,7 @@ def read_models(tables: Tables, head: int) -> Iterator[Sample]:
     for home, engine in tables.engines.items():
         serving = [each for each in engine.health() if each.state is State.SERVING]
         for each in serving:
-            yield from _read_model(each)
+            yield from _read_model(each, head)
         position = min((each.position for each in serving if not each.stale and each.error is None), default=head)
         follower = tables.following.get(home)
         yield f.HOME_POSITION, (home.value,), position
@@ -50,12 +50,14 @@ def read_models(tables: Tables, head: int) -> Iterator[Sample]:
         yield f.HOME_FAILING, (home.value,), float(follower is not None and follower.trouble is not None)
 
 
-def _read_model(each: FoldHealth) -> Iterator[Sample]:
+def _read_model(each: FoldHealth, head: int) -> Iterator[Sample]:
     labels = (each.home.value, each.fold)
     yield f.FOLD_POSITION, labels, each.position
     yield f.FOLD_LAG, labels, each.lag
     yield f.FOLD_STOPPED, labels, float(each.error is not None)
     yield f.FOLD_STALE, labels, float(each.stale)
+    for partition, position in enumerate(each.partitions):
+        yield f.PARTITION_LAG, (each.fold, str(partition)), max(0, head - position)
 
 
 def builds(tables: Tables) -> Iterator[Sample]:

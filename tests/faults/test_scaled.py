@@ -130,6 +130,9 @@ def test_what_one_server_was_told_is_read_from_another_whoever_folds_it(scaled: 
 
     folds = other.get("/v1/folds")["folds"]
     assert {fold["position"] for fold in folds if fold["home"] == "lookups"} == {written[-1][1]}
+    told = one.ask("GET", "/metrics")[1].decode()
+    for partition in range(4):
+        assert f'daybook_fold_partition_lag_events{{fold="customer_360",partition="{partition}"}} 0.0' in told
     status, verified = one.ask("POST", "/v1/verify", b"{}", {"Content-Type": "application/json"})
     assert (status, json.loads(verified)["equal"]) == (200, True)
     assert {checked["home"] for checked in json.loads(verified)["checked"]} == {"lookups", "facts"}

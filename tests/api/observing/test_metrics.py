@@ -21,7 +21,7 @@ from api.settings import Settings, load_settings
 from api.wiring import Daybook, open_daybook
 from bus.errors import LogUnavailable
 
-ELSEWHERE = ("daybook_publisher_", "daybook_worker_", "daybook_taker_")
+ELSEWHERE = ("daybook_publisher_", "daybook_worker_", "daybook_taker_", "daybook_fold_partition_")
 """What other processes tell begins with one of these."""
 NOBODY = "00000000-0000-4000-8000-000000000000"
 
