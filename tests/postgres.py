@@ -54,7 +54,8 @@ def postgres_server() -> Iterator[str]:
 
 
 @contextmanager
-def _database(server: str) -> Iterator[str]:
+def empty_database(server: str) -> Iterator[str]:
+    """The address of an empty database of a server, which is dropped in the end with whatever is connected to it."""
     name = f"test_{uuid4().hex}"
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}".encode())
@@ -68,12 +69,12 @@ def _database(server: str) -> Iterator[str]:
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """The address of an empty database, which is dropped after the test with whatever is connected to it."""
-    with _database(postgres_server) as url:
+    with empty_database(postgres_server) as url:
         yield url
 
 
 @pytest.fixture
 def another_postgres_url(postgres_server: str) -> Iterator[str]:
     """The same of another one."""
-    with _database(postgres_server) as url:
+    with empty_database(postgres_server) as url:
         yield url
