@@ -1,4 +1,4 @@
-"""`python -m bench [http] [bulk] [rebuild] [archive] [moments] [explain] [audit] [webhooks]`: measure, and print each figure beside its baseline of the same run."""
+"""`python -m bench [http] [bulk] [rebuild] [archive] [moments] [explain] [audit] [webhooks] [postgres] [scale]`: measure, and print each figure beside its baseline of the same run."""
 
 import sys
 import tempfile
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench import archive, audit, bulk, explain, http, moments, rebuild, webhooks
+from bench import archive, audit, bulk, explain, http, moments, postgres, rebuild, scale, webhooks
 from bench.figures import Figure, show
 
 MEASUREMENTS: Mapping[str, Callable[[Path], list[Figure]]] = {
@@ -19,6 +19,8 @@ MEASUREMENTS: Mapping[str, Callable[[Path], list[Figure]]] = {
     "explain": explain.measure,
     "audit": audit.measure,
     "webhooks": webhooks.measure,
+    "postgres": postgres.measure,
+    "scale": scale.measure,
 }
 
 

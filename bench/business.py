@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-EVENTS_PER_GROUP = 24
+EVENTS_PER_GROUP = 19
 """What the ten commands of one group write."""
 COMMANDS_PER_GROUP = 10
 

@@ -55,11 +55,16 @@ def request(method: str, path: str, body: bytes = b"") -> bytes:
 
 
 def run(port: int, clients: int, seconds: float, requests: Iterator[bytes]) -> Load:
-    """Let `clients` connections send `requests` one after the other for `seconds`."""
+    """Let `clients` connections to a server send `requests` one after the other for `seconds`."""
+    return spread((port,), clients, seconds, requests)
+
+
+def spread(ports: Sequence[int], clients: int, seconds: float, requests: Iterator[bytes]) -> Load:
+    """The same with connections to several servers in turn."""
 
     async def work() -> Load:
         load, started = Load(), time.perf_counter()
-        await asyncio.gather(*(_client(port, started + seconds, requests, load) for _ in range(clients)))
+        await asyncio.gather(*(_client(ports[number % len(ports)], started + seconds, requests, load) for number in range(clients)))
         load.seconds = time.perf_counter() - started
         return load
 

@@ -1,44 +1,47 @@
 """Servers of their own, each in a process: Daybook on a data folder, and the empty application."""
 
 import json
-import socket
+import os
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.faults.server import free_port
+
 PATIENCE = 120.0
 """Seconds that a server has to begin to answer."""
-
-
-def free_port() -> int:
-    """A port on loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager
 def daybook(data: Path) -> Iterator[int]:
     """Daybook serving `data`; gives its port."""
     port = free_port()
-    program = [sys.executable, "-m", "api.cli", "--data", str(data), "serve", "--port", str(port)]
-    with _running(program, port, "/health"):
+    with _running(program(data, "serve", "--port", str(port)), port, "/health"):
         yield port
+
+
+def program(data: Path, *arguments: str) -> list[str]:
+    """A `daybook` command on a data folder."""
+    return [sys.executable, "-m", "api.cli", "--data", str(data), "--json", *arguments]
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment with settings instead of its own."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith("DAYBOOK_")}
+    return own | {f"DAYBOOK_{name.upper()}": value for name, value in settings.items()}
 
 
 @contextmanager
 def empty() -> Iterator[int]:
     """The empty FastAPI application on the same kind of server; gives its port."""
     port = free_port()
-    program = [sys.executable, "-m", "uvicorn", "bench.empty:app", "--port", str(port), "--log-level", "warning", "--no-access-log"]
-    with _running(program, port, "/docs"):
+    uvicorn = [sys.executable, "-m", "uvicorn", "bench.empty:app", "--port", str(port), "--log-level", "warning", "--no-access-log"]
+    with _running(uvicorn, port, "/docs"):
         yield port
 
 
@@ -46,21 +49,22 @@ def empty() -> Iterator[int]:
 def _running(program: list[str], port: int, path: str) -> Iterator[None]:
     server = subprocess.Popen(program, stdout=subprocess.DEVNULL)
     try:
-        _wait(server, f"http://127.0.0.1:{port}{path}")
+        answers(server, f"http://127.0.0.1:{port}{path}")
         yield
     finally:
         server.terminate()
         server.wait(30)
 
 
-def _wait(server: subprocess.Popen[bytes], url: str) -> None:
+def answers(server: subprocess.Popen[bytes], url: str) -> None:
+    """Wait until a server answers. Raises RuntimeError when it ends or keeps silent instead."""
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if server.poll() is not None:
             raise RuntimeError(f"the server ended with {server.returncode}")
         try:
             urllib.request.urlopen(url, timeout=5).close()  # noqa: S310 - our own server on loopback
-        except (urllib.error.URLError, ConnectionError):
+        except OSError:
             time.sleep(0.05)
         else:
             return
