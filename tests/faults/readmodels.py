@@ -16,12 +16,12 @@ from tests.faults.server import Server
 CAUGHT_UP_WITHIN: Final = 60.0
 
 
-def caught_up(server: Server) -> float:
+def caught_up(server: Server, within: float = CAUGHT_UP_WITHIN) -> float:
     """Seconds until a running server's read models are at the head of the log and all is well. Fails when that takes too long."""
     began = time.monotonic()
     health = server.get("/health", any_status=True)
     while health["status"] != "ok" or set(health["folded"].values()) != {health["head"]}:
-        assert time.monotonic() - began < CAUGHT_UP_WITHIN, health
+        assert time.monotonic() - began < within, health
         time.sleep(0.05)
         health = server.get("/health", any_status=True)
     return time.monotonic() - began
