@@ -9,9 +9,11 @@ from kafka.structs import OffsetAndMetadata
 from bus.errors import KafkaUnavailable
 from bus.kafka.cluster import Cluster, translated
 from bus.kafka.messages import Message, Reply
+from bus.kafka.reading import SESSION_SECONDS, STUCK_SECONDS
 from bus.kafka.sending import abandon
 
-GROUP: Final = "daybook-commands"
+GROUP: Final = "takers"
+"""The group is called so after the prefix of the topics."""
 SEND_SECONDS: Final = 30.0
 METADATA_MS: Final = 5_000
 """How long it may take to notice that the topic is there now."""
@@ -26,10 +28,13 @@ class CommandTopic:
 
     outages = (KafkaUnavailable,)
 
-    def __init__(self, cluster: Cluster, *, group: str = GROUP) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
         options = cluster.options(
-            group_id=group,
+            group_id=f"{cluster.prefix}-{GROUP}",
+            session_timeout_ms=int(SESSION_SECONDS * 1000),
+            heartbeat_interval_ms=int(SESSION_SECONDS * 1000 / 10),
+            max_poll_interval_ms=int(STUCK_SECONDS * 1000),
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             allow_auto_create_topics=False,

@@ -32,7 +32,7 @@ def topics(connection: dict[str, Any], topics_prefix: str) -> Iterator[Any]:
     opened: list[CommandTopic] = []
 
     def new() -> CommandTopic:
-        opened.append(CommandTopic(Cluster(connection["bootstrap_servers"], topics_prefix), group=f"{topics_prefix}-takers"))
+        opened.append(CommandTopic(Cluster(connection["bootstrap_servers"], topics_prefix)))
         return opened[-1]
 
     yield new
