@@ -14,6 +14,8 @@ from bus.failures import translated
 
 ADVISORY_LOCK: Final = int.from_bytes(b"DBPB", "big")
 CONNECT_SECONDS: Final = 10
+KEEPALIVE: Final = "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
+"""PostgreSQL lets go of the lock of a machine that has vanished, so that another one can publish soon."""
 RUNNING: Final = "another process publishes this log; stop it, or let it"
 
 
@@ -76,7 +78,7 @@ class PostgresLock:
         """Take it."""
         with translated():
             connection = psycopg.connect(
-                self._url, autocommit=True, connect_timeout=CONNECT_SECONDS, keepalives_idle=5, keepalives_interval=2
+                self._url, autocommit=True, connect_timeout=CONNECT_SECONDS, keepalives_idle=5, keepalives_interval=2, options=KEEPALIVE
             )
             row = connection.execute("SELECT pg_try_advisory_lock(%s)", (ADVISORY_LOCK,)).fetchone()
         if row is None or not row[0]:

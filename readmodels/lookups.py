@@ -8,7 +8,8 @@ from typing import Any, NamedTuple, Self
 import orjson
 import pyarrow as pa
 from sqlalchemy import Connection, Engine, MetaData, Table, create_engine, event, func, select, text
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import ExceptionContext, make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from readmodels.layout import Layout, Version
@@ -22,6 +23,12 @@ WRITER_LOCK = 0x6461_7962_6F6F_6B01
 """The advisory lock that makes writers of a PostgreSQL database take turns, as SQLite does by itself."""
 BUILDER_LOCK = WRITER_LOCK + 1
 """The advisory lock of whoever builds new versions there."""
+KEEPALIVE = "-ctcp_keepalives_idle=5 -ctcp_keepalives_interval=2 -ctcp_keepalives_count=3"
+"""PostgreSQL lets go of what a machine held that has vanished, instead of waiting for it for hours."""
+SILENT_SECONDS = 15
+"""So long PostgreSQL waits for the next word of whoever writes rows beside others; then it rolls back, so that they can go on."""
+ROLLED_BACK = "25P03"
+"""PostgreSQL's code for having done so."""
 
 
 class SQLiteFile(NamedTuple):
@@ -74,11 +81,12 @@ class LookupStore:
         """Lookups in a schema of a PostgreSQL database (`postgresql://…`); the schema is made if it is not there."""
         engine = create_engine(
             make_url(url).set(drivername="postgresql+psycopg"),
-            connect_args={"options": f"-csearch_path={schema} -ctimezone=UTC"},
+            connect_args={"options": f"-csearch_path={schema} -ctimezone=UTC {KEEPALIVE}"},
             json_serializer=as_json,
             json_deserializer=orjson.loads,
             hide_parameters=True,
         )
+        event.listen(engine, "handle_error", _tell_silence)
         with engine.begin() as connection:
             connection.execute(select(func.pg_advisory_xact_lock(WRITER_LOCK)))
             connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{schema}"'))
@@ -123,7 +131,10 @@ class LookupStore:
         """
         with self.engine.connect().execution_options(writing=True) as connection, connection.begin():
             if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql(f"SET LOCAL synchronous_commit = off; SELECT pg_advisory_xact_lock_shared({WRITER_LOCK})")
+                connection.exec_driver_sql(
+                    f"SET LOCAL synchronous_commit = off; SET LOCAL idle_in_transaction_session_timeout = '{SILENT_SECONDS}s'; "
+                    f"SELECT pg_advisory_xact_lock_shared({WRITER_LOCK})"
+                )
             yield LookupWriter(connection, self._register, self._prepared)
 
     @contextmanager
@@ -166,6 +177,13 @@ class LookupStore:
         """Every version of every table."""
         with self.reading() as connection:
             return LookupWriter(connection, self._register, self._prepared).versions()
+
+
+def _tell_silence(context: ExceptionContext) -> None:
+    """A connection that PostgreSQL gave up, as it had heard nothing for too long, is lost like any other, and no error of ours."""
+    if getattr(context.original_exception, "sqlstate", None) == ROLLED_BACK:
+        context.is_disconnect = True
+        raise OperationalError(context.statement, None, context.original_exception, hide_parameters=True)
 
 
 def _prepare_sqlite(connection: Any, _record: ConnectionPoolEntry) -> None:

@@ -17,6 +17,9 @@ from domain.errors import DaybookError
 
 SESSION_SECONDS: Final = 10.0
 """A member that is not heard of for so long loses its partitions to the others."""
+STUCK_SECONDS: Final = 30.0
+"""So does one that is alive, but has not come back for more for so long: it may be cut off from where it writes. Nor do the others wait
+longer than that for its consent when they share the partitions anew."""
 MOST: Final = 1000
 """Records that one poll returns, unless asked otherwise."""
 FETCH_BYTES: Final = 4 * 1024 * 1024
@@ -51,7 +54,7 @@ class EventReader:
         }
         if group is not None:
             beats = {"session_timeout_ms": int(session_seconds * 1000), "heartbeat_interval_ms": int(session_seconds * 1000 / 10)}
-            options |= {"group_id": group, **beats}
+            options |= {"group_id": group, "max_poll_interval_ms": int(STUCK_SECONDS * 1000), **beats}
         with translated(cluster.servers):
             self._consumer: Any = KafkaConsumer(**cluster.options(**options))
 
