@@ -38,6 +38,10 @@ class Fleet:
         """Start a worker, with some `other` settings."""
         self._start(name, "work", {**self.settings, **other})
 
+    def taker(self, name: str, *arguments: str) -> None:
+        """Start who takes commands."""
+        self._start(name, "take-commands", self.settings, *arguments)
+
     def server(self, name: str) -> Server:
         """A place to serve from; whoever asked starts and ends it."""
         return Server(self.folder / name, urls=self.settings)
@@ -45,9 +49,9 @@ class Fleet:
     def kill(self, name: str) -> None:
         """kill -9, if it runs."""
         if (process := self.running.pop(name, None)) is not None:
+            self.kills += process.poll() is None
             process.kill()
             process.wait()
-            self.kills += 1
 
     def stop(self, name: str) -> None:
         """SIGTERM, once it has said that it is at work, and see it end well."""
@@ -73,11 +77,11 @@ class Fleet:
         """What a process said last."""
         return self._output(name).read_text()[-3000:] if self._output(name).exists() else "it said nothing"
 
-    def _start(self, name: str, command: str, settings: Mapping[str, str]) -> None:
+    def _start(self, name: str, command: str, settings: Mapping[str, str], *arguments: str) -> None:
         assert name not in self.running
         output = self._output(name)
         self._silent[name] = output.stat().st_size if output.exists() else 0
-        self.running[name] = start(self.folder / name, command, output=output, settings=settings)
+        self.running[name] = start(self.folder / name, command, *arguments, output=output, settings=settings)
 
     def _output(self, name: str) -> Path:
         return self.folder / f"{name}.txt"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 COMMITTED: Final = b"COMMIT\x00"
-"""How PostgreSQL ends the message that a transaction is committed."""
+"""How PostgreSQL ends the message that a transaction is committed, and whoever asks for it ends that."""
 
 
 @dataclass(slots=True)
@@ -20,6 +20,7 @@ class Proxy:
     cuts: int = 0
     """Connections that were cut after a commit."""
     _cutting: int = 0
+    _marked: bytes = b""
     _open: threading.Event = field(default_factory=threading.Event)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _closing: bool = False
@@ -32,6 +33,15 @@ class Proxy:
     def silence(self) -> None:
         """Take everything and pass on nothing, in either direction."""
         self._open.clear()
+
+    def silence_before_commit(self, mark: bytes) -> None:
+        """Be silent as soon as a transaction in which something was asked that has `mark` in it is to be committed."""
+        self._marked = mark
+
+    @property
+    def silent(self) -> bool:
+        """Whether nothing is passed on."""
+        return not self._open.is_set()
 
     def resume(self) -> None:
         """Pass on what was held back, and everything from now on."""
@@ -53,8 +63,11 @@ class Proxy:
         self._pump(server, client, answers=True)
 
     def _pump(self, source: socket.socket, target: socket.socket, *, answers: bool) -> None:
+        marked = False
         with suppress(OSError):
             while chunk := source.recv(65_536):
+                if not answers and self._marked:
+                    marked = self._mark_seen(chunk, before=marked)
                 self._open.wait()
                 if answers and COMMITTED in chunk and self._take_cut():
                     break
@@ -63,6 +76,13 @@ class Proxy:
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
             end.close()
+
+    def _mark_seen(self, chunk: bytes, *, before: bool) -> bool:
+        """Whether a transaction has the mark in it; the one that is to be committed then has to wait."""
+        if before and COMMITTED in chunk:
+            self._marked = b""
+            self.silence()
+        return self._marked in chunk or (before and COMMITTED not in chunk)
 
     def _take_cut(self) -> bool:
         with self._lock:

@@ -25,7 +25,7 @@ from tests.held import Held
 from tests.kafka_broker.broker import Broker
 from tests.kafka_topic import contents, equal
 
-CLIENTS: Final = 6
+CLIENTS: Final = 4
 PARTITIONS: Final = 4
 WORKERS: Final = ("worker-1", "worker-2", "worker-3")
 KINDS: Final = ("PostgreSQL", "broker", "broker wiped", "publisher", "worker", "server")
@@ -170,7 +170,7 @@ def test_whatever_is_killed_under_load_nothing_is_lost_nothing_counts_twice_and_
                 time.sleep(chance.uniform(0.2, 1.0))
                 chaos.strike(kinds)
                 if number % 3 == 0:
-                    chaos.storm(6)
+                    chaos.storm(8 if soak else 4)
                 chaos.recovered(ledger)
         readmodels.caught_up(chaos.server, within=RECOVERED_WITHIN)
         assert not history.asked_again(chaos.server, ledger)
