@@ -33,7 +33,7 @@ demo: $(READY) ## fill a data folder with two years of a made-up company, then s
 
 test: $(READY) ## run all tests
 	$(BIN)/python -m pytest --quiet -m alone || test $$? -eq 5 # 5: no test needs the machine for itself
-	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile -m "not alone"
+	$(BIN)/python -m pytest --quiet --numprocesses 2 --dist loadfile --no-loadscope-reorder -m "not alone"
 
 check: $(READY) ## lint, formatting, types, directions of imports
 	$(BIN)/ruff check .
