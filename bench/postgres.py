@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from time import perf_counter
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -44,13 +45,22 @@ def measure(folder: Path) -> list[Figure]:
 
 
 def _commands(url: str, data: Path, clients: int) -> float:
-    """Customers registered a second by the group commit, each decided and durable before its client goes on."""
+    """Deals opened a second by the group commit, each decided and durable before its client goes on; as much as the library is asked to save."""
     with open_books(Settings.model_validate({"data": data, "log_url": url})) as books:
         group = GroupCommit(books.dispatcher)
 
+        def done(name: str, data: dict[str, Any]) -> UUID:
+            (receipt,) = group.submit([Order(name=name, data=data, actor="user:bench", source="bench")]).result()
+            assert isinstance(receipt, Receipt)
+            return receipt.stream_id
+
+        stages = [{"name": "Lead"}, {"name": "Won", "status": "won"}]
+        pipeline = done("define_pipeline", {"name": "Sales", "stages": stages})
+        customers = [done("register_customer", {"name": f"Customer {number}"}) for number in range(clients)]
+
         def append(client: int) -> None:
-            order = Order(name="register_customer", data={"name": f"Customer of {client}"}, actor="user:bench", source="bench")
-            assert isinstance(group.submit([order]).result()[0], Receipt)
+            deal = {"customer_id": str(customers[client]), "pipeline_id": str(pipeline)}
+            done("open_opportunity", {**deal, "name": f"Deal of {client}", "owner_id": "ana", "amount": "1200.50"})
 
         try:
             return _per_second(append, clients)

@@ -17,7 +17,7 @@ from api.settings import load_settings
 from api.wiring import open_books
 from bench import load, servers
 from bench.business import EVENTS_PER_GROUP, lines
-from bench.cpu import cores
+from bench.cpu import Meter, cores
 from bench.figures import ROUNDS, Figure, quantile
 from bench.folding import WORKERS, folded, positions
 from bench.publishing import consumed, published, read, sent
@@ -31,6 +31,8 @@ CUSTOMERS = 200
 COMMANDS_PER_SECOND = 200.0
 SECONDS = 20.0
 """How long commands are sent, and waited for in the lookups."""
+
+SERVER = "server"
 
 Busy = Mapping[str, float]
 """How many cores each part kept busy."""
@@ -117,18 +119,20 @@ def _serving(parts: Scaled) -> list[Figure]:
         with psycopg.connect(parts.log_url) as connection:
             found = connection.execute("SELECT customer_id FROM lookups.customer_360 LIMIT %s", (CUSTOMERS,)).fetchall()
         customers = [str(row[0]) for row in found]
-        rates = [(_reads(ports[:1], customers), _reads(ports, customers)) for _ in range(ROUNDS)]
-        pids = {"publisher": [publisher.pid], "worker": [each.pid for each in workers], "server": [command.pid for _, command in serving]}
+        pids = {"publisher": [publisher.pid], "worker": [each.pid for each in workers], SERVER: [command.pid for _, command in serving]}
         meter = parts.meter(**pids)
+        reads = [(_reads(ports[:1], customers, meter), _reads(ports, customers, meter)) for _ in range(ROUNDS)]
         began = meter.read()
         seen = _seen(ports[0], customers)
         busy = cores(began, meter.read())
         needed = [*memory(pids), *connections(parts.server, {"publish": 1, "work": len(workers), "serve": len(serving)})]
         taken = room(parts.log_url, parts.broker.place.folder.rglob(f"{parts.cluster('round0').events}-*"), serving[0][1].data)
     at = f"command → visible at {COMMANDS_PER_SECOND:.0f} commands/s"
-    one, two = (median(each) for each in zip(*rates, strict=True))
+    one, two = (_middle(each) for each in zip(*reads, strict=True))
     return [
-        Figure(f"customer 360 by id, {CLIENTS} clients, two servers", two, "/s", "one server", one),
+        Figure(f"customer 360 by id, {CLIENTS} clients, two servers", two[0], "/s", "one server", one[0]),
+        _busy(two[1]),
+        Figure("  answers in a CPU second of two servers", two[0] / two[1][SERVER], "", "of one", one[0] / one[1][SERVER]),
         Figure(f"{at}, p50", quantile(seen, 0.5), "ms", goal="≤ 50 ms"),
         Figure(f"{at}, p99", quantile(seen, 0.99), "ms", goal="≤ 250 ms"),
         _busy(busy),
@@ -137,12 +141,13 @@ def _serving(parts: Scaled) -> list[Figure]:
     ]
 
 
-def _reads(ports: Sequence[int], customers: Sequence[str]) -> float:
+def _reads(ports: Sequence[int], customers: Sequence[str], meter: Meter) -> Measured:
     requests = cycle([load.request("GET", f"/v1/customers/{customer}") for customer in customers])
+    began = meter.read()
     done = load.spread(ports, CLIENTS, READ_SECONDS, requests)
     if done.refused:
         raise RuntimeError(f"{done.refused} requests were refused")
-    return done.per_second
+    return done.per_second, cores(began, meter.read())
 
 
 def _seen(port: int, customers: Sequence[str]) -> list[float]:
