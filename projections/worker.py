@@ -60,12 +60,14 @@ class Worker:
         session_seconds: float = 10.0,
         tell: Callable[[Standing], None] | None = None,
         stopping: Event | None = None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._engine = engine
         self._cluster = cluster
         self._session_seconds = session_seconds
         self._tell = tell
         self._stopping = stopping or Event()
+        self._clock = clock
         self._partitions: Partitions | None = None
         self._cursors: dict[int, Cursor] = {}
         self._uncommitted: dict[int, int] = {}
@@ -114,7 +116,7 @@ class Worker:
     def _follow(self, reader: EventReader, *, once: bool) -> None:
         self._cursors, self._uncommitted, self._gaps = {}, {}, {}
         count = reader.partitions()
-        self._partitions = Partitions(self._engine, count)
+        self._partitions = Partitions(self._engine, count, clock=self._clock)
         ends = reader.bounds(range(count)) if once else {}
         reader.subscribe()
         while not self._stopping.is_set():
@@ -124,7 +126,7 @@ class Worker:
                 self._fold(reader, found)
             self._go_back(reader)
             self._commit(reader)
-            if self.events != self._told[0] and monotonic() > self._told[1] + TELL_SECONDS:
+            if self.events != self._told[0] and self._clock() > self._told[1] + TELL_SECONDS:
                 self._say()
             if ends and self._cursors and all(cursor.offset >= ends[part][1] for part, cursor in self._cursors.items()):
                 break
@@ -148,7 +150,7 @@ class Worker:
                 if part not in found:
                     self._look_back(reader, part)
         if changed:
-            self._partitions = Partitions(self._engine, reader.partitions())
+            self._partitions = Partitions(self._engine, reader.partitions(), clock=self._clock)
             self._say()
 
     def _look_back(self, reader: EventReader, part: int) -> None:
@@ -157,7 +159,7 @@ class Worker:
         first, _ = reader.bounds([part])[part]
         if first < cursor.offset:
             cursor.offset -= 1
-            cursor.silent_after = monotonic() + LOOK_BACK_SECONDS
+            cursor.silent_after = self._clock() + LOOK_BACK_SECONDS
             reader.seek(part, cursor.offset)
 
     def _fold(self, reader: EventReader, found: Mapping[int, Sequence[Incoming]]) -> None:
@@ -200,18 +202,18 @@ class Worker:
         for part in mended:
             del self._gaps[part]
         for part, cursor in self._cursors.items():
-            silent = monotonic() > cursor.silent_after  # not every broker hands out a record from the middle of what was sent at once
+            silent = self._clock() > cursor.silent_after  # not every broker hands out a record from the middle of what was sent at once
             if silent or (cursor.upto is not None and lacking[part] < cursor.upto):
                 reader.seek(part, cursor.back_to(lacking[part]))
                 cursor.offset = reader.position(part)
 
     def _commit(self, reader: EventReader) -> None:
-        if not self._uncommitted or monotonic() < self._committed + COMMIT_SECONDS:
+        if not self._uncommitted or self._clock() < self._committed + COMMIT_SECONDS:
             return
         with suppress(DaybookError):  # only a hint, and the group may be sharing its partitions anew just now
             reader.commit(self._uncommitted)
             self._uncommitted = {}
-        self._committed = monotonic()
+        self._committed = self._clock()
 
     def _of(self) -> Partitions:
         if self._partitions is None:
@@ -235,7 +237,7 @@ class Worker:
             self._say()
 
     def _say(self) -> None:
-        self._told = (self.events, monotonic())
+        self._told = (self.events, self._clock())
         if self._tell is not None:
             self._tell(self.standing)
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 from bus.errors import KafkaUnavailable, LogUnavailable
 from bus.kafka.cluster import Cluster
-from bus.kafka.sending import Unsure
+from bus.kafka.sending import Sender, Unsure
 from bus.kafka.shipping import Shipment
 from bus.kafka.tails import held_against, tails
 from bus.kafka.topics import Topic, find_topic, make_topic
@@ -135,7 +135,7 @@ class Publisher:
         )
         found = tails(self._cluster, found_in.partitions)
         held_against(found, self._feed, found_in.name)
-        shipment = Shipment(self._cluster, found_in, found)
+        shipment = Shipment(Sender(self._cluster, found_in.name), found)
         self.position, self.epoch, self.head, self.answering = shipment.position, shipment.epoch, self._feed.head(), True
         log.info("publishing to %s begins after position %d of %d, as publisher %d", found_in.name, self.position, self.head, self.epoch)
         return shipment

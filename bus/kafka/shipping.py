@@ -1,15 +1,13 @@
 """Shipping the log to the topic of events, from where the topic ends: which event goes where, and what each partition is told."""
 
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import Final, Protocol
 
 import orjson
 
-from bus.kafka.cluster import Cluster
 from bus.kafka.records import Link, Outgoing, event_record, key_of, partition_of, settled_record
-from bus.kafka.sending import BATCH_BYTES, Load, Sender
+from bus.kafka.sending import BATCH_BYTES, Load
 from bus.kafka.tails import Tail
-from bus.kafka.topics import Topic
 from bus.stored_text import StoredText
 
 SPARE_BYTES: Final = 30_000
@@ -17,13 +15,20 @@ RECORD_BYTES: Final = 420
 """What a record takes beyond its value, at most: the key, the headers and their lengths."""
 
 
+class Outlet(Protocol):
+    """Where batches go: a `Sender`."""
+
+    def send(self, loads: Sequence[Load], waiting: Callable[[float], None]) -> None: ...
+    def abandon(self) -> None: ...
+
+
 class Shipment:
     """One publisher's run: from the ends that the topic had when it began, for as long as all that it sends arrives."""
 
-    def __init__(self, cluster: Cluster, topic: Topic, found: Sequence[Tail]) -> None:
+    def __init__(self, sender: Outlet, found: Sequence[Tail]) -> None:
         self.epoch: Final = 1 + max(tail.epoch for tail in found)
         self._tails = list(found)
-        self._sender = Sender(cluster, topic.name)
+        self._sender = sender
         self.position = min(tail.upto for tail in found)
         """Every partition has all that is its own up to here."""
 

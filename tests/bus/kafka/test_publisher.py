@@ -16,7 +16,7 @@ from uuid_utils.compat import uuid7
 from bus.errors import KafkaUnavailable, PublisherRunning, TopicBroken
 from bus.kafka.cluster import Access, Cluster
 from bus.kafka.publisher import Publisher
-from bus.kafka.sending import Unsure
+from bus.kafka.sending import Sender, Unsure
 from bus.kafka.shipping import Shipment
 from bus.kafka.tails import tails
 from bus.kafka.topics import find_topic, make_topic
@@ -164,7 +164,7 @@ def test_a_publisher_that_lost_its_lock_does_no_harm(publishing: Publishing) -> 
     """A zombie sends what it had read before another one took over and went on; it notices at the latest with its next batch."""
     publishing.write(customers=60, events=2)
     topic = make_topic(publishing.cluster, publishing.cluster.events, partitions=3, replication=1)
-    zombie = Shipment(publishing.cluster, topic, tails(publishing.cluster, 3))
+    zombie = Shipment(Sender(publishing.cluster, topic.name), tails(publishing.cluster, 3))
     try:
         zombie.ship(publishing.log.read_texts(0, 30), lambda _: None)
         publishing.once()
