@@ -20,6 +20,8 @@ from bus.postgres_tables import HEAD, TABLES
 SCHEMA: Final = "daybook"
 SCHEMA_VERSION: Final = 2
 _LOCK_SECONDS: Final = 60
+SILENT_SECONDS = 30
+"""So long PostgreSQL waits for the next word of a writer, whom all others wait for; then it rolls back."""
 _ADVISORY_LOCK: Final = int.from_bytes(b"DBLG", "big")
 _LAST: Final = 2**63 - 1
 BY_INDEX: Final[tuple[LiteralString, ...]] = ("SET enable_seqscan = off", "SET enable_bitmapscan = off")
@@ -68,6 +70,7 @@ class Datastore(PostgresDatastore):
         with self._only_writer, self.get_connection() as connection, connection.transaction():
             with connection.pipeline():
                 connection.execute("SET LOCAL synchronous_commit = on")
+                connection.execute(SQL("SET LOCAL idle_in_transaction_session_timeout = {}").format(1000 * SILENT_SECONDS))
                 for statement in lock_statements:
                     connection.execute(statement, prepare=False)
             yield connection

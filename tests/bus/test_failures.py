@@ -187,6 +187,26 @@ def test_a_lost_connection_is_told_and_survived(postgres_log: PostgresLog, postg
     assert postgres_log.head() == 1
 
 
+def test_a_writer_that_is_not_heard_of_any_more_is_not_waited_for(
+    postgres_log: PostgresLog, postgres_url: str, vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres, "SILENT_SECONDS", 1)
+
+    def fall_silent(other: PostgresLog) -> None:
+        with postgres_log.transaction() as tx:
+            tx.append([stream_of(3)])
+            with other.transaction() as waiting:
+                waiting.append([stream_of(1)])
+
+    with closing(PostgresLog(postgres_url, vault)) as other:
+        with pytest.raises(LogUnavailable):
+            fall_silent(other)
+        assert other.head() == 1
+    with postgres_log.transaction() as tx:
+        tx.append([stream_of(1)])
+    assert postgres_log.head() == 2
+
+
 def test_a_database_that_is_not_there_is_said_to_be_unavailable(vault: Vault) -> None:
     with pytest.raises(LogUnavailable) as refusal:
         open_log("postgresql://127.0.0.1:1/nothing?connect_timeout=2", vault)
