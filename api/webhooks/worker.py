@@ -230,7 +230,8 @@ class Worker:
             secrets = [secret for secret, until in self._secrets if until is None or until > at]
             with self._tools.tracing.over("deliver to webhook", [event], kind=SpanKind.CLIENT):
                 answer = await self._sender.send(self.subscription.url, message, secrets)
-            outcome = await self._tools.read(self._outcome, event, before, answer, at)
+            answered = self._tools.clock()
+            outcome = await self._tools.read(self._outcome, event, before, answer, at, answered)
         except Exception as error:
             # Not the receiver's fault: it is as if it had not been tried.
             self.trouble = f"{type(error).__name__}: {error}"
@@ -244,9 +245,9 @@ class Worker:
         if answer.gone:
             self._off, self._stopping = "its receiver answered 410 Gone", True
         elif answer.wish is not None and not answer.delivered:
-            self._held_until = max(self._held_until, at + min(answer.wish, LONGEST_WISH))
+            self._held_until = max(self._held_until, answered + min(answer.wish, LONGEST_WISH))
 
-    def _outcome(self, event: StoredEvent, before: Failed | None, answer: Answer, at: float) -> Outcome:
+    def _outcome(self, event: StoredEvent, before: Failed | None, answer: Answer, at: float, answered: float) -> Outcome:
         attempts = 1 + (before.attempts if before else 0)
         attempt = Attempt(
             position=event.position,
@@ -276,7 +277,7 @@ class Worker:
             reason=answer.reason,
             status=answer.status,
             excerpt=excerpt,
-            due_at=at if given_up or answer.gone else at + schedule.delay(attempts, self._tools.random, answer.wish),
+            due_at=answered if given_up or answer.gone else answered + schedule.delay(attempts, self._tools.random, answer.wish),
         )
         return Outcome(attempt, failed, given_up=given_up)
 
