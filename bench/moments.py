@@ -19,7 +19,6 @@ from api.wiring import Daybook, open_daybook
 from bench.by_hand import BY_HAND, TOLD, alike
 from bench.copies import history
 from bench.figures import Figure
-from replay.archive.archive import Archive
 
 Answer = TypeVar("Answer")
 EVENTS = 1_000_000
@@ -34,7 +33,7 @@ def measure(folder: Path) -> list[Figure]:
     settings = Settings(data=folder / "past")
     history(settings, EVENTS)
     with open_daybook(settings) as daybook, TestClient(create_app(daybook)) as http:
-        for _written in Archive(Folder(settings.data).archive, daybook.books.log).keep_up(short=True):
+        for _written in daybook.archive.keep_up(short=True):
             pass
         return figures_of(daybook, http, Folder(settings.data).archive)
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from projections.archive import Stretch, filed
-from projections.bulk import SLICE, Bulk, slices
+from projections.bulk import Bulk, slices
 from projections.feed import Feed
 from projections.fold import Home
 from projections.plan import Lane, Plan
@@ -30,6 +30,8 @@ from projections.sql import combined, quoted, relation_of
 
 WORKERS: Final = max(1, min(4, os.cpu_count() or 1))
 LEAST_SLICE: Final = 10_000
+LOGGED_SLICE: Final = 100_000
+"""Events of the log that are folded at once for all folds: bounds the memory."""
 FILED_SLICE: Final = 2**19
 """Events of a fold in files that are folded at once: bounds the memory."""
 ROWS_AT_ONCE: Final = 500_000
@@ -130,7 +132,7 @@ class Gathering:
         """Fold what is only in the log, each slice for all folds; how many events those are."""
         running: dict[Future[None], int] = {}
         done = 0
-        with closing(logged(feed, ranges, max(LEAST_SLICE, min(SLICE, -(-upto // self._count))))) as tables:
+        with closing(logged(feed, ranges, max(LEAST_SLICE, min(LOGGED_SLICE, -(-upto // self._count))))) as tables:
             for after, end, table in tables:
                 running[pool.submit(self._slice, table, after, end)] = table.num_rows
                 while len(running) >= self._count:
@@ -266,7 +268,7 @@ def unfiled(stretches: Sequence[Stretch], upto: int) -> list[Range]:
     return [*holes, (end, upto, None)] if end < upto else holes
 
 
-def logged(feed: Feed, ranges: Iterable[Range], size: int = SLICE) -> Generator[tuple[int, int, pa.Table]]:
+def logged(feed: Feed, ranges: Iterable[Range], size: int = LOGGED_SLICE) -> Generator[tuple[int, int, pa.Table]]:
     """The events of these ranges from the log, as tables of about `size` events with the range of positions that each is from."""
     compute: Any = pc
     for after, upto, types in ranges:
