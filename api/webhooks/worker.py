@@ -32,7 +32,8 @@ AT_ONCE: Final = 32
 SAVE_SECONDS: Final = 5.0
 """How often a position is stored that moved only because nothing was wanted."""
 LONGEST_PAUSE: Final = 30.0
-"""Seconds between two attempts while all fail, at the most."""
+"""Seconds between two attempts while all fail, at the most; and no more than so many times the first delay of an event:"""
+PAUSES: Final = 6.0
 LONGEST_WISH: Final = 3600.0
 """Seconds that a receiver can have all its events held back by `Retry-After`."""
 DOWN_SECONDS: Final = 600.0
@@ -319,5 +320,6 @@ class Worker:
             self._rounds = 0
             return
         self._rounds += 1
-        pause = min(self._tools.schedule.first / 10 * 2.0 ** min(self._rounds, 30), LONGEST_PAUSE)
+        first = self._tools.schedule.first
+        pause = min(first / 10 * 2.0 ** min(self._rounds, 30), PAUSES * first, LONGEST_PAUSE)
         self._held_until = max(self._held_until, now + pause)

@@ -71,13 +71,13 @@ class Receiver:
     def positions(self) -> list[int]:
         return [each.position for each in self.got]
 
-    def until(self, count: int, within: float = 60.0) -> list[Received]:
+    def until(self, count: int, within: float = 20.0) -> list[Received]:
         """What was sent, as soon as it is so much. Fails when that takes too long."""
         eventually(lambda: len(self.got) >= count, within, lambda: f"{len(self.got)} of {count} came")
         return self.got
 
 
-def eventually(holds: Callable[[], object], within: float = 60.0, otherwise: Callable[[], str] = lambda: "it does not hold") -> None:
+def eventually(holds: Callable[[], object], within: float = 20.0, otherwise: Callable[[], str] = lambda: "it does not hold") -> None:
     """Wait until something holds."""
     deadline = time.monotonic() + within
     while not holds():

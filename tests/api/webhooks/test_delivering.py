@@ -11,7 +11,7 @@ from tests.api.webhooks.conftest import House
 from tests.api.webhooks.receiver import Received, Receiver, Reply, eventually, receiving
 
 
-def settled(house: House, webhook: dict[str, Any], within: float = 60.0) -> dict[str, Any]:
+def settled(house: House, webhook: dict[str, Any], within: float = 20.0) -> dict[str, Any]:
     """How a webhook stands once nothing is left to send."""
 
     def done() -> bool:
